@@ -1,0 +1,5 @@
+"""`python -m lstmlab`."""
+
+from lstmlab.cli import main
+
+main()

@@ -1,0 +1,378 @@
+"""What a classifier gets wrong: which label for which, how sure it was, in which texts, and at what length."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmlab import metrics
+from lstmlab.metrics import format_score
+from lstmlab.report import Figure, Section, Table, excerpt, number
+from lstmlab.report.text import Value
+from lstmlab.training.run import Run
+
+MOST_CLASSES = 20
+"""With more, a confusion matrix cannot be read on a page."""
+LEAST_PER_BIN = 20
+"""Fewer texts say nothing about a length."""
+BAD_CALIBRATION = 0.05
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The labelled test texts and what the model said of them; label ids point into `names` [K]."""
+
+    rows: Sequence[dict[str, Any]]
+    names: list[str]
+
+    @classmethod
+    def of(cls, run: Run) -> "Answers":
+        """The run's predictions, where they have labels."""
+        rows = [row for row in run.predictions if row.get("target") is not None and "probabilities" in row]
+        # Labels come in the model's order; one that it never learned can still stand in a test file.
+        names = list(rows[0]["probabilities"]) if rows else []
+        return cls(rows, names + sorted({str(row["target"]) for row in rows} - set(names)))
+
+    @cached_property
+    def targets(self) -> NDArray[np.int64]:
+        """True labels [N]."""
+        place = {name: at for at, name in enumerate(self.names)}
+        return np.array([place[str(row["target"])] for row in self.rows], np.int64)
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.float64]:
+        """What the model gave each label [N K]."""
+        return np.array([[row["probabilities"].get(name) or 0.0 for name in self.names] for row in self.rows])
+
+    @cached_property
+    def predictions(self) -> NDArray[np.int64]:
+        """Labels given [N]."""
+        place = {name: at for at, name in enumerate(self.names)}
+        return np.array([place[str(row["prediction"])] for row in self.rows], np.int64)
+
+    @cached_property
+    def losses(self) -> NDArray[np.float64]:
+        """Loss of each text [N] in nats; infinite where none is written, because the truth was given no probability."""
+        return np.array([np.inf if row.get("loss") is None else float(row["loss"]) for row in self.rows])
+
+    @cached_property
+    def lengths(self) -> NDArray[np.int64]:
+        """Words of each text [N], parted by blanks."""
+        return np.array([len(str(row["input"]).split()) for row in self.rows], np.int64)
+
+    @property
+    def wrong(self) -> NDArray[np.int64]:
+        """Where the mistakes are."""
+        return np.flatnonzero(self.targets != self.predictions)
+
+    @property
+    def calibration_error(self) -> float:
+        """Expected calibration error, 0 to 1."""
+        return metrics.calibration_error(self.probabilities, self.targets)
+
+    @cached_property
+    def confusions(self) -> list[tuple[int, int, int]]:
+        """(true, taken for, times) of every mistake made, most frequent first."""
+        table = metrics.confusion(self.targets, self.predictions, len(self.names))
+        pairs = [(int(table[t, p]), int(t), int(p)) for t, p in np.argwhere(table) if t != p]
+        return [(t, p, count) for count, t, p in sorted(pairs, key=lambda pair: (-pair[0], pair[1:]))]
+
+
+def applies(run: Run) -> bool:
+    """Whether the run put labels on texts whose labels are known."""
+    return run.recipe["task"] == "classification" and run.finished and bool(Answers.of(run).rows)
+
+
+def section(run: Run) -> Section:
+    """Mistakes by label, by certainty and by length of the text, with the worst ones to read."""
+    answers = Answers.of(run)
+    bins = by_length(answers)
+    told = [*_labels(answers), calibration_words(answers), *_length_words(bins, run)]
+    tables = [_per_class(answers), *_confusions(answers), *_texts(answers), *_length_table(bins)]
+    figures = [_confusion_figure(answers)] if 2 <= len(answers.names) <= MOST_CLASSES else []
+    return Section("Errors", claim(answers), "\n\n".join(told), tables, [*figures, _certainty_figure(answers, bins)])
+
+
+def claim(answers: Answers) -> str:
+    """How much is wrong, and the most frequent mistake."""
+    count, wrong = len(answers.rows), len(answers.wrong)
+    if not wrong:
+        return f"All {count:,} test texts are right." if count > 1 else "The one test text is right."
+    texts = f"the {count:,} test texts" if count > 1 else "the one test text"
+    share = f"{_percent(wrong / count)} of {texts} are wrong" if count > 1 else f"{texts} is wrong".capitalize()
+    true, said, times = answers.confusions[0]
+    most = "most often " if len(answers.confusions) > 1 else ""
+    return f"{share}; {most}{_name(answers, true)} is taken for {_name(answers, said)} ({_times(times)})."
+
+
+def _percent(share: float) -> str:
+    """4.9 %; one digit more where that would show nothing."""
+    return f"{share:.1%}".replace("%", " %") if share >= 0.001 else f"{share:.2%}".replace("%", " %")
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else "twice" if count == 2 else f"{count:,} times"
+
+
+def _name(answers: Answers, label: int) -> str:
+    return f"“{excerpt(answers.names[label], 40)}”"
+
+
+def _labels(answers: Answers) -> list[str]:
+    """Labels that are harder than the others, and those never given."""
+    scores = [one for one in metrics.per_class(answers.targets, answers.predictions, answers.names) if one.count]
+    said = set(answers.predictions.tolist())
+    told = []
+    never = [_name(answers, at) for at in range(len(answers.names)) if at not in said and (answers.targets == at).any()]
+    if never:
+        names = ", ".join(never[:8]) + (f" and {len(never) - 8} more" if len(never) > 8 else "")
+        told.append(f"Never predicted, though present in the test part: {names}.")
+    if len(scores) > 1:
+        best, worst = max(scores, key=lambda one: one.recall), min(scores, key=lambda one: one.recall)
+        if best.recall > worst.recall:
+            told.append(
+                f"Best found is “{excerpt(best.name, 40)}” ({_percent(best.recall)} of its {best.count:,} texts), "
+                f"worst “{excerpt(worst.name, 40)}” ({_percent(worst.recall)} of {worst.count:,})."
+            )
+    return told
+
+
+def calibration_words(answers: Answers) -> str:
+    """How far the model's certainty can be believed."""
+    error, count = answers.calibration_error, len(answers.rows)
+    sure = float(answers.probabilities.max(1).mean())
+    right = float((answers.targets == answers.predictions).mean())
+    said = (
+        f"Calibration: the model is {_percent(sure)} sure on average and right in {_percent(right)} of {count:,} "
+        f"{'text' if count == 1 else 'texts'}; the expected calibration error is {format_score('calibration_error', error)}"
+    )
+    if count < 100:
+        return f"{said}, which so few texts hardly tell."
+    if error < BAD_CALIBRATION:
+        return f"{said}: its certainty can be taken roughly at its word."
+    lean = "too sure of itself" if sure > right else "less sure than it may be"
+    return f"{said}: it is {lean}."
+
+
+# ---- Length
+
+
+@dataclass(frozen=True)
+class LengthBin:
+    """Texts of like length in words, both ends included, and the 95 % interval of their accuracy."""
+
+    shortest: int
+    longest: int
+    count: int
+    right: int
+    low: float
+    high: float
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers."""
+        return self.right / self.count
+
+    @property
+    def words(self) -> str:
+        """The lengths in it."""
+        return f"{self.shortest:,} to {self.longest:,}" if self.longest > self.shortest else f"{self.shortest:,}"
+
+
+def by_length(answers: Answers, most: int = 6) -> list[LengthBin]:
+    """Accuracy by length in bins of about equal size: fewer where there are few texts or few different lengths."""
+    count = len(answers.rows)
+    wanted = min(most, count // LEAST_PER_BIN)
+    if wanted < 2:
+        return []
+    lengths, right = answers.lengths, answers.targets == answers.predictions
+    inner = np.unique(np.quantile(lengths, np.arange(1, wanted) / wanted, method="nearest"))
+    place = np.searchsorted(inner, lengths, side="left")
+    bins = []
+    for at in np.unique(place):
+        here = place == at
+        size, good = int(here.sum()), int(right[here].sum())
+        bins.append(
+            LengthBin(
+                int(lengths[here].min()), int(lengths[here].max()), size, good, *metrics.interval(good / size, size)
+            )
+        )
+    return bins if len(bins) > 1 else []
+
+
+def _length_words(bins: Sequence[LengthBin], run: Run) -> list[str]:
+    if not bins:
+        return []
+    best, worst = max(bins, key=lambda one: one.accuracy), min(bins, key=lambda one: one.accuracy)
+    kept = [
+        f"the {name} {run.recipe['text'][name]}" for name in ("first", "last") if run.recipe.get("text", {}).get(name)
+    ]
+    cut = f" The model reads only {' and '.join(kept)} tokens of a text." if kept else ""
+    if worst.high >= best.low:
+        return [f"Length: no clear effect; the 95 % intervals of all lengths overlap.{cut}"]
+    return [
+        f"Length: {_percent(best.accuracy)} of the texts of {best.words} words are right and {_percent(worst.accuracy)} "
+        f"of those of {worst.words}, and their 95 % intervals do not touch.{cut}"
+    ]
+
+
+def _length_table(bins: Sequence[LengthBin]) -> list[Table]:
+    if not bins:
+        return []
+    rows = [
+        [one.words, one.count, f"{100 * one.accuracy:.1f}", f"{100 * one.low:.1f} to {100 * one.high:.1f}"]
+        for one in bins
+    ]
+    return [
+        Table(
+            "Accuracy by length.",
+            ["Words", "Texts", "Accuracy (%)", "95 % interval"],
+            rows,
+            "Bins of about equal size; Wilson score intervals.",
+        )
+    ]
+
+
+# ---- Tables
+
+
+def _per_class(answers: Answers) -> Table:
+    scores = [one for one in metrics.per_class(answers.targets, answers.predictions, answers.names)]
+    note = "In per cent, except the counts."
+    if len(scores) > MOST_CLASSES:
+        scores = sorted((one for one in scores if one.count), key=lambda one: one.f1)[:MOST_CLASSES]
+        note = f"The {len(scores)} labels with the lowest F1 of {len(answers.names)}. {note}"
+    rows = [
+        [excerpt(one.name, 40), one.count, *(f"{100 * value:.1f}" for value in (one.precision, one.recall, one.f1))]
+        for one in scores
+    ]
+    return Table("Scores by label.", ["Label", "Texts", "Precision", "Recall", "F1"], rows, note)
+
+
+def _confusions(answers: Answers, most: int = 8) -> list[Table]:
+    if not answers.confusions:
+        return []
+    asked = np.bincount(answers.targets, minlength=len(answers.names))
+    rows = [
+        [excerpt(answers.names[t], 40), excerpt(answers.names[p], 40), count, f"{100 * count / asked[t]:.1f}"]
+        for t, p, count in answers.confusions[:most]
+    ]
+    left = len(answers.confusions) - len(rows)
+    note = f"{left} rarer kinds of mistake are left out." if left > 0 else ""
+    return [Table("Most frequent mistakes.", ["Truth", "Taken for", "Times", "Share of the label (%)"], rows, note)]
+
+
+def _texts(answers: Answers) -> list[Table]:
+    """The worst mistakes (highest loss), the most confident ones that are not among them, the least certain answers."""
+    wrong, sure = answers.wrong, answers.probabilities.max(1)
+    worst = [int(at) for at in wrong[np.argsort(-answers.losses[wrong], kind="stable")][:5]]
+    confident = [int(at) for at in wrong[np.argsort(-sure[wrong], kind="stable")][:5] if at not in worst][:2]
+    unsure = [int(at) for at in np.argsort(sure, kind="stable")[:3]]
+    tables = []
+    columns = ["Text", "Truth", "Answer", "p(answer)", "p(truth)"]
+    if worst:
+        note = "Highest loss first" + ("; then the most confident mistakes not yet among them." if confident else ".")
+        tables.append(Table("The worst mistakes.", columns, [_row(answers, at) for at in worst + confident], note))
+    if len(answers.rows) > 10:
+        tables.append(Table("The least certain answers.", columns, [_row(answers, at) for at in unsure]))
+    return tables
+
+
+def _row(answers: Answers, at: int) -> list[Value]:
+    text = excerpt(str(answers.rows[at]["input"]), 150) or "(an empty text)"
+    chances = answers.probabilities[at]
+    true, said = int(answers.targets[at]), int(answers.predictions[at])
+    return [
+        text,
+        excerpt(answers.names[true], 30),
+        excerpt(answers.names[said], 30),
+        _chance(chances[said]),
+        _chance(chances[true]),
+    ]
+
+
+def _chance(share: float) -> str:
+    return f"{share:.3f}" if 0.0005 <= share <= 0.9995 else "> 0.999" if share > 0.5 else number(share)
+
+
+# ---- Figures
+
+
+def _confusion_figure(answers: Answers) -> Figure:
+    table = metrics.confusion(answers.targets, answers.predictions, len(answers.names))
+    classes = len(answers.names)
+    labels = [excerpt(name, 16) for name in answers.names]
+    shares = table / np.maximum(table.sum(1, keepdims=True), 1)
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        image = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
+        for (true, said), count in np.ndenumerate(table):
+            if count or classes <= 8:
+                axes.text(
+                    said,
+                    true,
+                    f"{count:,}",
+                    ha="center",
+                    va="center",
+                    fontsize=9 if classes <= 8 else 5,
+                    color="white" if shares[true, said] > 0.6 else "#1f2933",
+                )
+        axes.set_xticks(
+            range(classes), labels, rotation=0 if classes <= 3 else 45, ha="center" if classes <= 3 else "right"
+        )
+        axes.set_yticks(range(classes), labels)
+        axes.set(title="Confusions", xlabel="Answer", ylabel="Truth")
+        figure.colorbar(image, ax=axes, label="Share of the true label")
+
+    size = 2.6 if classes <= 3 else min(3.0 + 0.18 * classes, 6.2)
+    return Figure(
+        "confusion",
+        "Confusions on the test part.",
+        draw,
+        width=size + 1.4,
+        height=size,
+        note="Counts of test texts; the colour is their share of the true label.",
+    )
+
+
+def _certainty_figure(answers: Answers, bins: Sequence[LengthBin]) -> Figure:
+    def draw(figure: Any) -> None:
+        panels = figure.subplots(1, 2 if bins else 1, squeeze=False)[0]
+        _draw_calibration(panels[0], answers)
+        if bins:
+            _draw_length(panels[1], bins)
+
+    beside = " Right: accuracy by length with 95 % Wilson intervals." if bins else ""
+    return Figure(
+        "certainty",
+        "Certainty and length." if bins else "Certainty.",
+        draw,
+        width=6.6 if bins else 3.6,
+        height=2.9,
+        note=f"{'Left: h' if bins else 'H'}ow often answers of like certainty are right; below the diagonal the "
+        f"model is too sure of itself, and bars show the share of texts.{beside}",
+    )
+
+
+def _draw_calibration(axes: Any, answers: Answers) -> None:
+    found = [one for one in metrics.calibration(answers.probabilities, answers.targets) if one.count]
+    share = [one.count / len(answers.rows) for one in found]
+    axes.bar([(one.low + one.high) / 2 for one in found], share, width=1 / 16, color="#d9e2ec", label="share of texts")
+    axes.plot([0, 1], [0, 1], color="#7b8794", linestyle="--", linewidth=1)
+    axes.plot([one.confidence for one in found], [one.accuracy for one in found], "o-", label="this model")
+    axes.set(title="Calibration", xlabel="Certainty of the answer", ylabel="Share of right answers", ylim=(0, 1.03))
+    axes.set_xlim(max(0.0, min(one.low for one in found) - 0.05), 1.02)
+    axes.legend(loc="upper left")
+
+
+def _draw_length(axes: Any, bins: Sequence[LengthBin]) -> None:
+    at = np.arange(len(bins))
+    shares = 100 * np.array([one.accuracy for one in bins])
+    spread = [shares - [100 * one.low for one in bins], [100 * one.high for one in bins] - shares]
+    axes.errorbar(at, shares, yerr=np.maximum(spread, 0), fmt="o", capsize=3)
+    axes.set_xticks(at, [one.words.replace(" to ", "–") for one in bins], rotation=30, ha="right")
+    axes.set(title="Accuracy by length", xlabel="Words", ylabel="Accuracy (%)")

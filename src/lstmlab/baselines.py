@@ -1,0 +1,111 @@
+"""What a score has to beat: the majority class, a linear classifier, naive forecasts.
+
+Letters in shapes: N examples, K classes, C context steps, S steps ahead, F features.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Num, Shaped
+
+from lstmlab.errors import InputError
+
+# Words, their apostrophes and combining marks (the Indic blocks are no "word characters" to Python); and marks that
+# carry feeling: "!", "?", emoji. The everyday punctuation between words is left out, so that bigrams reach across it.
+TOKEN = r"""\w(?:['’]?[\w\u0300-\u036f\u0900-\u0d7f])*|[^\w\s.,;:"'()<>/&\-]"""
+MANY = 1000  # texts from which on an n-gram seen in one text only is left out
+
+Labels = Sequence[Any] | Shaped[np.ndarray, "N"]
+
+
+def majority(train_labels: Labels, test_count: int) -> Shaped[np.ndarray, "M"]:
+    """The most frequent training label, `test_count` times; of equally frequent ones the first in order."""
+    if len(train_labels) == 0:
+        raise InputError("the majority class needs at least one training label")
+    names, counts = np.unique(np.asarray(train_labels), return_counts=True)
+    return np.full(test_count, names[counts.argmax()])
+
+
+def linear_text(
+    train_texts: Sequence[str],
+    train_labels: Labels,
+    test_texts: Sequence[str],
+    *,
+    progress: Callable[[str], None] | None = None,
+) -> tuple[Shaped[np.ndarray, "M"], Float[np.ndarray, "M K"]]:
+    """TF-IDF and logistic regression: predicted labels, and probabilities whose columns are the sorted labels.
+
+    Lower-cased single words and pairs of neighbours; 1 + log(count), times smoothed inverse document frequency, rows of
+    length one; n-grams found in one text only are left out from 1,000 texts on; L2 penalty with C = 10 (a fixed choice,
+    tuned on nothing), L-BFGS; all of the training texts, uncut. Training texts without any word leave the shares of
+    the classes as the prediction. Raises InputError where there are fewer than two classes.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    say = progress or (lambda message: None)
+    if len(train_texts) != len(train_labels):
+        raise ValueError(f"{len(train_texts)} texts, but {len(train_labels)} labels")
+    labels = np.asarray(train_labels)
+    names, counts = np.unique(labels, return_counts=True)
+    if len(names) < 2:
+        found = f'only "{names[0]}"' if len(names) else "none"
+        raise InputError(f"a classifier needs examples of two or more labels; the {len(labels)} found carry {found}")
+    if not len(test_texts) or not any(re.search(TOKEN, text) for text in train_texts):
+        return majority(labels, len(test_texts)), np.tile(counts / counts.sum(), (len(test_texts), 1))
+    say(f"Counting words and pairs of words in {len(train_texts):,} texts")
+    train, test = _weights(train_texts, test_texts)
+    say(f"Fitting logistic regression on {train.shape[1]:,} features")
+    # The vectors are short: with several BLAS threads this took twenty times as long, and their number showed in the
+    # last digits.
+    with threadpool_limits(1, user_api="blas"):
+        model = LogisticRegression(C=10, max_iter=1000).fit(train, labels)
+        probabilities = model.predict_proba(test).astype(np.float64)
+    return names[probabilities.argmax(1)], probabilities
+
+
+def _weights(train_texts: Sequence[str], test_texts: Sequence[str]) -> tuple[Any, Any]:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    def fit(least: int) -> tuple[Any, Any]:
+        vectorizer = TfidfVectorizer(
+            token_pattern=TOKEN, ngram_range=(1, 2), min_df=least, sublinear_tf=True, dtype=np.float32
+        )
+        return vectorizer.fit_transform(train_texts), vectorizer.transform(test_texts)
+
+    if len(train_texts) < MANY:
+        return fit(1)
+    try:
+        return fit(2)
+    except ValueError:  # what scikit-learn raises where no two texts share a word
+        return fit(1)
+
+
+def last_value(context: Num[np.ndarray, "N C *F"], horizon: int) -> Num[np.ndarray, "N {horizon} *F"]:
+    """Tomorrow is like today: the last step, repeated."""
+    return seasonal_naive(context, horizon, 1)
+
+
+def seasonal_naive(context: Num[np.ndarray, "N C *F"], horizon: int, season: int) -> Num[np.ndarray, "N {horizon} *F"]:
+    """The last `season` steps, repeated as often as the horizon asks."""
+    _check(context, horizon)
+    if not 1 <= season <= context.shape[1]:
+        raise InputError(
+            f"a season of {season} steps does not fit a context of {context.shape[1]}: expected 1 to {context.shape[1]}"
+        )
+    return context[:, context.shape[1] - season + np.arange(horizon) % season]
+
+
+def mean(context: Num[np.ndarray, "N C *F"], horizon: int) -> Float[np.ndarray, "N {horizon} *F"]:
+    """The mean of the context, repeated."""
+    _check(context, horizon)
+    return np.repeat(context.mean(1, keepdims=True, dtype=np.float64), horizon, 1)
+
+
+def _check(context: np.ndarray, horizon: int) -> None:
+    if horizon < 1 or context.shape[1] < 1:
+        raise InputError(
+            f"a forecast needs a horizon and a context of at least one step, got {horizon} and {context.shape[1]}"
+        )

@@ -1,0 +1,111 @@
+"""What a person sees while something runs: one living line on a terminal, plain lines elsewhere, never silence."""
+
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import Any, TextIO
+
+SILENCE = 1.9
+"""Seconds without a sign of life after which one is given."""
+
+
+def clock(seconds: float) -> str:
+    """75 → 1:15; 3675 → 1:01:15."""
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+class Console:
+    """Lines for a person on `stream`. As a context it shows what is going on; `status` may be replaced at any time."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = stream if stream is not None else sys.stdout
+        self.terminal = self.stream.isatty()
+        self.status = ""
+        self._began = self._spoke = time.monotonic()
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._drawn = False
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> "Console":
+        self._thread = threading.Thread(target=self._live, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._closed.set()
+        if self._thread is not None:
+            self._thread.join()
+        with self._lock:
+            self._wipe()
+
+    def line(self, text: str = "") -> None:
+        """A line that stays."""
+        with self._lock:
+            self._wipe()
+            self.stream.write(text + "\n")
+            self.stream.flush()
+            self._spoke = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """A line that stays, and what is going on from now."""
+        self.line(text)
+        self.activity(text)
+
+    def activity(self, text: str) -> None:
+        """What is going on from now, shown while it lasts."""
+        self.status, self._began = text, time.monotonic()
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """A count of things done out of a total (0 where that is unknown)."""
+        self.status = f"{what}: {done:,} of {total:,} ({done / total:.0%})" if total else f"{what}: {done:,}"
+
+    def _live(self) -> None:
+        while not self._closed.wait(0.1 if self.terminal else 0.2):
+            now = time.monotonic()
+            with self._lock:
+                if self.terminal and self.status and now - self._spoke > 0.3:
+                    self._draw(f"  {self.status}  [{clock(now - self._began)}]")
+                elif not self.terminal and now - self._spoke > SILENCE:
+                    self.stream.write(f"  … {self.status or 'working'} [{clock(now - self._began)}]\n")
+                    self.stream.flush()
+                    self._spoke = now
+
+    def _draw(self, text: str) -> None:
+        from shutil import get_terminal_size
+
+        width = get_terminal_size().columns - 1
+        self.stream.write(f"\r\x1b[2K\x1b[2m{text[:width]}\x1b[0m")
+        self.stream.flush()
+        self._drawn = True
+
+    def _wipe(self) -> None:
+        if self._drawn:
+            self.stream.write("\r\x1b[2K")
+            self._drawn = False
+
+
+def table(rows: list[list[str]], header: list[str], *, left: int = 1) -> list[str]:
+    """Lines of a plain table, the first `left` columns to the left, the others to the right."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+
+    def line(row: list[str]) -> str:
+        cells = [
+            cell.ljust(width) if i < left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        return "  " + "  ".join(cells).rstrip()
+
+    return [line(header), "  " + "  ".join("─" * width for width in widths), *map(line, rows)]
+
+
+def budget_text(settings: Any) -> str:
+    """The budget as people say it."""
+    for name in ("epochs", "steps", "minutes"):
+        value = getattr(settings, name)
+        if value is not None:
+            return f"{value:g} {name}" if value != 1 else f"1 {name[:-1]}"
+    return ""

@@ -1,0 +1,120 @@
+"""runs, recipes, report, explain: looking at what is there."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lstmlab.cli import Words, app
+from lstmlab.cli.console import Console, clock, table
+
+GROUPS = ("labs", "demos", "data sets", "studies", "own")
+
+
+@app.command()
+def recipes(
+    action: Annotated[str | None, typer.Argument(metavar="[show]", help="show NAME prints every setting.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A recipe.")] = None,
+    changes: Words = None,
+) -> None:
+    """List the built-in recipes, or show one with every default."""
+    from lstmlab import catalogue
+    from lstmlab.errors import InputError
+
+    if action is None:
+        builtin = catalogue.recipe_names()
+        for group in GROUPS:
+            rows = [[key, tree["summary"]] for key, tree in builtin.items() if tree.get("group") == group]
+            if rows:
+                print(f"\n{group}")
+                print("\n".join(f"  {key:<18}{summary}" for key, summary in rows))
+        print("\nSee one whole: lstmlab recipes show NAME     Train one: lstmlab train NAME [key=value …]")
+        return
+    if action != "show" or name is None:
+        raise InputError("usage: lstmlab recipes, or lstmlab recipes show NAME")
+    from lstmlab import api
+    from lstmlab.recipe import describe, parse_overrides
+
+    print(describe(api.assemble(name, parse_overrides(changes or []))), end="")
+
+
+@app.command()
+def runs() -> None:
+    """List the runs, newest last."""
+    from lstmlab import api
+    from lstmlab.metrics import format_score
+
+    found = api.list_runs()
+    if not found:
+        print("No runs yet. Train one, for example: lstmlab train sine")
+        return
+    rows = []
+    for run in found:
+        if run.finished:
+            score = "  ".join(
+                f"{k} {format_score(k, v)}" for k, v in run.metrics.get("test", {}).items() if k != "loss"
+            )
+            rows.append([run.title, "finished", score, clock(run.metrics["total_seconds"])])
+        else:
+            epochs = f"{len(run.history)} epochs"
+            rows.append(
+                [run.title, "unfinished", f"{epochs}; lstmlab resume {run.title}" if run.resumable else epochs, ""]
+            )
+    print("\n".join(table(rows, ["run", "state", "test", "time"], left=3)))
+
+
+@app.command()
+def report(run: Annotated[str | None, typer.Argument(help="A run; the newest where not given.")] = None) -> None:
+    """Write a run's report again: HTML, PDF and Markdown."""
+    from lstmlab import api
+
+    result = api.open_run(run)
+    with Console(sys.stderr) as console:
+        console.activity("Writing the report")
+        files = result.report()
+    for path in files.values():
+        print(path)
+
+
+@app.command()
+def explain(
+    run: Annotated[str | None, typer.Argument(help="A run, or what to explain of the newest.")] = None,
+    what: Annotated[str | None, typer.Argument(help="curves, errors, …; everything where not given.")] = None,
+) -> None:
+    """One analysis of a run in words, with its tables; figures go into the run's folder."""
+    from lstmlab import api
+    from lstmlab.analysis import ANALYSES
+    from lstmlab.report import as_text, render
+
+    if what is None and run in ANALYSES:
+        run, what = None, run
+    result = api.open_run(run)
+    names = [what] if what else [name for name in ANALYSES if result.has(name)]
+    for name in names:
+        section = result.explain(name)
+        print(as_text(section))
+        for figure in section.figures:
+            print(f"Figure: {render(figure, result.folder / 'figures')['svg']}")
+
+
+@app.command()
+def new(
+    file: Annotated[Path, typer.Argument(help="A data file of your own.")],
+    output: Annotated[
+        Path | None, typer.Option(help="The recipe to write; FILE's name with .yaml where not given.")
+    ] = None,
+) -> None:
+    """Write a commented recipe for a data file, every setting in it, to change and train."""
+    from lstmlab import api
+    from lstmlab.errors import InputError
+    from lstmlab.recipe import describe
+
+    path = output or Path(file.name.split(".")[0] + ".yaml")
+    if path.exists():
+        raise InputError(f"{path} exists already; choose another name with --output")
+    tree, found = api.guessed_tree(file, {})
+    print(f"Guessed: {found.task}. " + "; ".join(found.reasons))
+    save(path, describe(api.experiment.assemble(tree, {}, str(file))).encode())
+    print(f"Written: {path}\nNext:    lstmlab train {shlex.quote(str(path))}")

@@ -1,0 +1,192 @@
+"""train, resume."""
+
+import shlex
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lstmlab.cli import Words, app
+from lstmlab.cli.console import Console, clock, table
+from lstmlab.errors import InputError
+
+if TYPE_CHECKING:
+    from lstmlab.api import Result
+    from lstmlab.training.experiment import Monitor
+    from lstmlab.training.loop import LoopSettings, Tick
+
+
+class Signals:
+    """Ctrl-C and SIGTERM while training: finish the step, keep a checkpoint. A second Ctrl-C stops at once."""
+
+    def __init__(self) -> None:
+        self.asked: int | None = None
+        self.training = False
+
+    def __call__(self, number: int, frame: object) -> None:
+        if self.asked is not None or not self.training:
+            raise KeyboardInterrupt
+        self.asked = number
+
+    def stop(self) -> bool:
+        """Whether the loop should keep a checkpoint and return."""
+        self.training = True
+        return self.asked is not None
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """Within this, signals ask first."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def monitor(console: Console, signals: Signals) -> "Monitor":
+    """The console as a run's monitor."""
+    from lstmlab.metrics import format_score
+    from lstmlab.training.experiment import Monitor
+    from lstmlab.training.loop import epoch_line
+
+    def tick(step: "Tick", settings: "LoopSettings") -> None:
+        left = step.seconds * (1 - step.share) / step.share if step.share else 0
+        of = f"/{settings.epochs}" if settings.epochs else ""
+        console.status = (
+            f"Epoch {step.epoch}{of}  {step.batch / step.batches:.0%}  loss {step.loss:.4f}  "
+            f"{step.examples_per_second:,.0f} examples/s  {clock(left)} left"
+        )
+
+    def row(row: dict[str, Any], settings: "LoopSettings") -> None:
+        console.line(epoch_line(row, settings))
+        signals.training = True
+
+    def scored(scores: dict[str, float]) -> None:
+        console.line("Test: " + "  ".join(f"{name} {format_score(name, value)}" for name, value in scores.items()))
+
+    return Monitor(
+        say=console.say,
+        progress=console.progress,
+        begin=lambda facts: begin(console, facts),
+        tick=tick,
+        row=row,
+        stop=signals.stop,
+        scored=scored,
+    )
+
+
+def begin(console: Console, facts: dict[str, Any]) -> None:
+    """Data, one example on its way to a tensor, and the model, before the first step."""
+    data = facts["data"]
+    console.line(f"\nData: {data['name']}: " + ", ".join(f"{n:,} {part}" for part, n in data["parts"].items()))
+    for stage, text in facts["journey"]:
+        console.line(f"  {stage:<8}{text}")
+    console.line("\nModel")
+    rows = [[name, shape, f"{count:,}"] for name, shape, count in facts["layers"]]
+    for line in table(rows, ["layer", "shape", "parameters"], left=2):
+        console.line(line)
+    console.line()
+
+
+def end(console: Console, result: "Result", files: dict[str, Path], seconds: float) -> None:
+    """Scores beside baselines, the verdicts, where everything is, what to type next."""
+    from lstmlab.metrics import format_score
+
+    metrics = result.run.metrics
+    if "test" in metrics:
+        names = list(next(iter(metrics["baseline"].values())))
+        rows = [["this model", *(format_score(n, metrics["test"][n]) for n in names)]]
+        rows += [[name, *(format_score(n, scores[n]) for n in names)] for name, scores in metrics["baseline"].items()]
+        console.line("\nScores on the test part")
+        for line in table(rows, ["", *names]):
+            console.line(line)
+    console.line()
+    for claim in result.claims():
+        console.line(f"• {claim}")
+    where = shlex.quote(str(result.folder))
+    console.line(f"\nTrained in {clock(metrics['train_seconds'])}, everything done in {clock(seconds)}.")
+    console.line(f"Report: {files['html']}")
+    console.line(f"Next:   {result.next_command(where)}")
+
+
+def fit(work: Any, console: Console, signals: Signals, started: float) -> None:
+    """Train or go on, write the report, say how it went."""
+    from lstmlab.training.experiment import Stopped
+
+    try:
+        with console, signals.caught():
+            result = work(monitor(console, signals))
+    except Stopped as stopped:
+        console.line(f"\nStopped; a checkpoint is kept. Go on with: lstmlab resume {shlex.quote(str(stopped.folder))}")
+        sys.exit(128 + (signals.asked or signal.SIGINT))
+    end(console, result, files, time.monotonic() - started)
+
+
+@app.command()
+def train(
+    what: Annotated[
+        str, typer.Argument(metavar="RECIPE|FILE|TASK", help="A recipe, a data file of your own, or a task.")
+    ],
+    changes: Words = None,
+    output: Annotated[Path | None, typer.Option(help="The run directory; refused if it exists.")] = None,
+) -> None:
+    """Train a model, score it beside baselines, and write its report."""
+    started = time.monotonic()
+    console, signals = Console(), Signals()
+    console.line(f"lstmlab train {shlex.join([what, *(changes or [])])}")
+    with console:
+        console.activity("Starting PyTorch")
+        from lstmlab import api
+
+    fit(
+        lambda watch: api.run_recipe(_recipe(console, what, changes or []), monitor=watch, output=output),
+        Console(),
+        signals,
+        started,
+    )
+
+
+def _recipe(console: Console, what: str, changes: Sequence[str]) -> Any:
+    """The recipe meant, having said what was guessed, and asked where the guess is unsure."""
+    from lstmlab import api
+    from lstmlab.recipe import parse_overrides
+
+    typed = parse_overrides(changes)
+    if not api.is_data(what):
+        return api.assemble(what, typed)
+    tree, found = api.guessed_tree(Path(what), typed)
+    console.line(f"Guessed: {found.task}. " + "; ".join(found.reasons))
+    console.line(f"That is: {api.command(found)}")
+    if not found.sure:
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise InputError("not sure enough to go on by myself: type the command above, with the right columns")
+        if not typer.confirm("Not sure. Go on with this?"):
+            raise InputError("not started; type the command above with the right columns")
+    return api.experiment.assemble(tree, typed, what)
+
+
+@app.command()
+def resume(run: Annotated[str | None, typer.Argument(help="A run; the newest where not given.")] = None) -> None:
+    """Go on with a run that was stopped or killed, to the last bit as if it had not been."""
+    started = time.monotonic()
+    console, signals = Console(), Signals()
+    with console:
+        console.activity("Starting PyTorch")
+        from lstmlab import api
+
+        found = api.find(run)
+    if found.finished:
+        console.line(f"{found.title} is finished. Its report: {found.folder / 'report.html'}")
+        return
+    console.line(f"Going on with {found.folder}")
+    fit(lambda watch: api.go_on(found, monitor=watch), Console(), signals, started)

@@ -1,0 +1,164 @@
+"""From the `data` block of a recipe to the parts of a data set.
+
+A named set or one's own files; a limit; and, where a part is missing, a stratified, seeded split. The test part is
+split off first, so that neither the limit nor another validation share ever moves an example into or out of it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from lstmlab.data import cache
+from lstmlab.data.corpus import Corpus, Dataset, Source, limited, stratified_split
+from lstmlab.data.datasets import files, folders, named, synthetic
+from lstmlab.errors import InputError, unknown
+from lstmlab.recipe import Settings
+
+
+class DataSettings(Settings):
+    """Which texts to learn from, and how they are parted."""
+
+    name: str | None = None
+    """A named data set: `lstmlab data list` shows them."""
+    path: str | None = None
+    """One's own file (CSV, TSV, JSONL, Parquet) or folder of class folders (also as .tar.gz or .zip)."""
+    valid: str | None = None
+    """A file with the validation part; without one, `valid_fraction` of the training part is split off."""
+    test: str | None = None
+    """A file with the test part; without one, `test_fraction` of `path` is split off."""
+    text: str | None = None
+    """The column that holds the text; guessed where not given."""
+    label: str | None = None
+    """The column that holds the label; guessed where not given."""
+    encoding: str = "utf-8"
+    """How one's own files are encoded."""
+    limit: int | None = Field(None, gt=0)
+    """Use only this many training examples (before validation is split off), labels in proportion."""
+    valid_fraction: float = Field(0.1, gt=0, lt=1)
+    """Share of the training part split off for validation where the data has no such part (0 to 1)."""
+    test_fraction: float = Field(0.1, gt=0, lt=1)
+    """Share of the whole split off for testing where the data has no such part (0 to 1)."""
+    length: int = Field(20, gt=0)
+    """Synthetic sets: the longest sequence, in steps."""
+    count: int = Field(2000, gt=9)
+    """Synthetic sets: how many training examples."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "DataSettings":
+        if self.name is not None and self.path is not None:
+            raise ValueError("data.name and data.path name two sources: give one")
+        return self
+
+    def idle(self) -> dict[str, str]:
+        """What a named set, a file of its own or a synthetic set leaves without effect."""
+        reasons: dict[str, str] = {}
+        if self.name is not None:
+            own = f"it belongs to one's own files (data.path), and data.name is {self.name}"
+            reasons |= dict.fromkeys(("valid", "test", "text", "label", "encoding"), own)
+        if self.name not in synthetic.SYNTHETIC:
+            reasons |= dict.fromkeys(("length", "count"), "it belongs to synthetic sets")
+        if self.test is not None:
+            reasons["test_fraction"] = f"the test part is {self.test}"
+        if self.valid is not None:
+            reasons["valid_fraction"] = f"the validation part is {self.valid}"
+        return reasons
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How work that lasts tells where it is: a line to say, and a count of things done out of a total (0 if unknown)."""
+
+    say: Callable[[str], None] = lambda line: None
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None
+
+
+def load(settings: DataSettings, seed: int, watch: Watch = Watch()) -> Dataset:
+    """The parts of the data a recipe names. Raises InputError for every fault of file, column, label or name."""
+    parts, source = read(settings, seed, watch)
+    return complete(parts, source, settings, seed)
+
+
+def read(settings: DataSettings, seed: int, watch: Watch = Watch()) -> tuple[dict[str, Corpus], Source]:
+    """The parts as they are, before anything is split off: one of them at least, named `train`."""
+    if settings.name is not None:
+        return _read_named(settings, seed, watch)
+    if settings.path is None:
+        raise InputError("no data: give data.name=NAME (see `lstmlab data list`) or data.path=FILE")
+    return _read_own(settings, watch)
+
+
+def complete(parts: dict[str, Corpus], source: Source, settings: DataSettings, seed: int) -> Dataset:
+    """Limit the training part and split off the parts that are missing, telling each step."""
+    train, valid, test = parts["train"], parts.get("valid"), parts.get("test")
+    steps = []
+    if test is None:
+        train, test = stratified_split(train, settings.test_fraction, seed)
+        steps.append(f"{len(test):,} examples split off for testing, labels in proportion, seed {seed}.")
+    if settings.limit is not None:
+        train = limited(train, settings.limit, seed)
+        steps.append(f"Training part limited to {len(train):,} examples, labels in proportion, seed {seed}.")
+    if valid is None:
+        train, valid = stratified_split(train, settings.valid_fraction, seed)
+        steps.append(f"{len(valid):,} training examples split off for validation, labels in proportion, seed {seed}.")
+    return Dataset(train, valid, test, source.then(*steps))
+
+
+def split_off(parts: dict[str, Corpus]) -> dict[str, str]:
+    """Fractions that have no effect because the data brings that part itself: setting → reason."""
+    return {
+        f"data.{part}_fraction": f"the data has a {part} part of its own" for part in ("valid", "test") if part in parts
+    }
+
+
+def _read_named(settings: DataSettings, seed: int, watch: Watch) -> tuple[dict[str, Corpus], Source]:
+    name = str(settings.name)
+    if name in synthetic.SYNTHETIC:
+        maker = synthetic.SYNTHETIC[name]
+        return maker.parts(settings.count, settings.length, seed), maker.source
+    if name not in named.NAMED:
+        raise unknown("data set", name, [*named.NAMED, *synthetic.SYNTHETIC])
+    return named.open_named(
+        name, announce=watch.say, progress=lambda done, total: watch.progress(f"fetching {name}", done, total)
+    )
+
+
+def _read_own(settings: DataSettings, watch: Watch) -> tuple[dict[str, Corpus], Source]:
+    """One's own files: the parts a folder or archive brings, or one table for each part."""
+    path = Path(str(settings.path))
+    given = {
+        "train": path,
+        **{part: Path(file) for part, file in (("valid", settings.valid), ("test", settings.test)) if file is not None},
+    }
+    parts: dict[str, Corpus] = {}
+    steps: tuple[str, ...] = ()
+    for part, file in given.items():
+        found, told = _read_file(file, settings, watch, least_classes=2 if part == "train" else 1)
+        if part != "train":
+            found = {part: found["train"]}
+        if parts.keys() & found.keys():
+            raise InputError(f"{path} has a {part} part of its own, and data.{part}={file} names another")
+        parts, steps = {**parts, **found}, (*steps, *told)
+    checksums = {str(file): cache.digest(file) for file in given.values() if file.is_file()}
+    return parts, Source(path.name, "files of one's own", address=str(path), checksums=checksums, steps=steps)
+
+
+def _read_file(
+    path: Path, settings: DataSettings, watch: Watch, least_classes: int = 2
+) -> tuple[dict[str, Corpus], tuple[str, ...]]:
+    """One file or folder of one's own: its parts, and what was done to them."""
+    if path.is_dir() or folders.is_archive(path):
+        frames = folders.read_folders(
+            path, encoding=settings.encoding, progress=lambda done: watch.progress(f"reading {path}", done, 0)
+        )
+        return {part: Corpus.of(frame) for part, frame in frames.items()}, ()
+    frame = files.read_table(path, encoding=settings.encoding)
+    if settings.text is None or settings.label is None:
+        raise InputError(
+            f"{path}: which columns? Give data.text=COLUMN and data.label=COLUMN. Columns: {', '.join(frame.columns)}"
+        )
+    corpus, steps = files.corpus(
+        frame, text=settings.text, label=settings.label, where=str(path), least_classes=least_classes
+    )
+    return {"train": corpus}, steps

@@ -1,0 +1,68 @@
+"""Tokens as vectors, and the two dropouts that belong to them.
+
+Letters in shapes: B batch, T steps, E embedding, V vocabulary.
+"""
+
+from dataclasses import replace
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from lstmlab.recipe import Settings
+from lstmlab.types import Padded
+
+
+class EmbeddingSettings(Settings):
+    """A vector for each token."""
+
+    size: int = Field(default=128, ge=1)
+    """Numbers in a token's vector."""
+    word_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Training: part of the tokens whose whole vector is set to zero, chosen token by token."""
+    locked_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Training: part of the vectors' numbers set to zero, the same ones at every step of a text."""
+
+
+class Embedding(nn.Module):
+    """Token ids [B T] to vectors [B T E]. Id 0 is padding: its vector stays zero. The others start as N(0, 1)."""
+
+    def __init__(self, settings: EmbeddingSettings, vocabulary_size: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.table = nn.Embedding(vocabulary_size, settings.size, padding_idx=0)
+
+    @property
+    def output_size(self) -> int:
+        """Numbers in a token's vector."""
+        return self.settings.size
+
+    def forward(self, inputs: Padded) -> Padded:
+        """A vector for each id."""
+        vectors = Padded(self.table(inputs.values), inputs.lengths)
+        if not self.training:
+            return vectors
+        return locked_dropout(word_dropout(vectors, self.settings.word_dropout), self.settings.locked_dropout)
+
+    def extra_repr(self) -> str:
+        """Sizes."""
+        return f"{self.table.num_embeddings} tokens to {self.output_size}"
+
+
+def word_dropout(vectors: Padded, part: float) -> Padded:
+    """Vectors [B T E] with `part` of the tokens gone (Iyyer et al. 2015).
+
+    A token that stays is not scaled up, as it does not stand for the ones that are gone.
+    """
+    if not part:
+        return vectors
+    kept = torch.rand_like(vectors.values[:, :, :1]) >= part
+    return replace(vectors, values=vectors.values * kept)
+
+
+def locked_dropout(vectors: Padded, part: float) -> Padded:
+    """Dropout on [B T E] with one mask for all steps of a row (Gal & Ghahramani 2016), scaled by 1 / (1 - part)."""
+    if not part:
+        return vectors
+    kept = torch.rand_like(vectors.values[:, :1]) >= part
+    return replace(vectors, values=vectors.values * (kept / (1 - part)))

@@ -1,0 +1,230 @@
+"""Settings: frozen, read strictly, overridden by the tail of a key, written out whole.
+
+A settings class stands beside what it configures; a field's description says what it is and in which unit. The rules:
+an unknown key is refused with the nearest right one, a wrong type with what was expected, and a key somebody typed
+that has no effect on this run (see `Settings.idle`) with the reason.
+"""
+
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
+
+from lstmlab.errors import InputError, nearest
+
+Tree = dict[str, Any]
+S = TypeVar("S", bound="Settings")
+
+
+class Settings(BaseModel):
+    """The base of every settings class."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
+    )
+
+    def idle(self) -> dict[str, str]:
+        """Settings that have no effect given the others: field name (or dotted tail) → the reason, in words."""
+        return {}
+
+
+def read_yaml(text: str, where: str) -> Tree:
+    """One mapping from YAML 1.2 (1e-3 is a number, `no` is a word). Refuses duplicate keys and anything else."""
+    try:
+        tree = YAML(typ="safe", pure=True).load(text)
+    except DuplicateKeyError as error:
+        mark = error.problem_mark
+        raise InputError(
+            f"{where}, line {mark.line + 1}: the key {_quoted(error.problem)} stands twice; keep one"
+        ) from error
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise InputError(f"{where}, line {mark.line + 1 if mark else '?'}: not YAML: {error.problem}") from error
+    except ReaderError as error:
+        raise InputError(f"{where}: not text: character {error.position} is {chr(error.character)!a}") from error
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
+        raise InputError(f"{where}: expected `key: value` lines, got {type(tree).__name__}")
+    return tree
+
+
+def read_file(path: Path) -> Tree:
+    """A recipe file as a tree of plain values, not yet checked against any settings."""
+    try:
+        return read_yaml(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: a recipe is UTF-8 text; byte {error.start} is not") from error
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+
+
+def write_yaml(tree: Mapping[str, Any]) -> str:
+    """YAML that `read_yaml` reads back to the same tree."""
+    out = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style, yaml.width, yaml.sort_base_mapping_type_on_output = False, 110, False
+    yaml.dump(dict(tree), out)
+    return out.getvalue()
+
+
+def scalar(text: str) -> Any:
+    """What `key=TEXT` means: a YAML value where it is one on a single line, else the text itself."""
+    try:
+        value = YAML(typ="safe", pure=True).load(text)
+    except YAMLError:
+        return text
+    return value if isinstance(value, (bool, int, float, str, list, type(None))) else text
+
+
+def fields(settings: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every leaf of a settings class: dotted path and pydantic's field."""
+    for name, info in settings.model_fields.items():
+        inner = info.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from fields(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", info
+
+
+def resolve(key: str, paths: Sequence[str]) -> str:
+    """The one path that `key` is a tail of. Exact paths win; ambiguous and unknown keys are refused."""
+    if key in paths:
+        return key
+    found = [path for path in paths if path.endswith("." + key)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(f'"{key}" could be any of {", ".join(found)}: write more of it')
+    tails = {path.rsplit(".", 1)[-1]: path for path in paths}
+    match = nearest(key, paths) or [tails[name] for name in nearest(key.rsplit(".", 1)[-1], tails)]
+    raise InputError(f'no setting "{key}".' + (f" Did you mean {match[0]}?" if match else ""))
+
+
+def parse_overrides(words: Sequence[str]) -> Tree:
+    """`key=value` words as a flat tree, values read as YAML scalars. Refuses words without `=` and repeated keys."""
+    tree: Tree = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise InputError(f'expected key=value, got "{word}"')
+        if key in tree:
+            raise InputError(f'"{key}" was given twice')
+        tree[key] = scalar(value)
+    return tree
+
+
+def override(tree: Mapping[str, Any], changes: Mapping[str, Any], paths: Sequence[str]) -> tuple[Tree, list[str]]:
+    """`tree` with each change set at the path its key is a tail of, and those paths in the order given."""
+    merged = json.loads(json.dumps(tree))
+    typed: list[str] = []
+    for key, value in changes.items():
+        path = resolve(key, paths)
+        if path in typed:
+            raise InputError(f"{path} was given twice, the second time as {key}")
+        typed.append(path)
+        *folders, leaf = path.split(".")
+        place = merged
+        for folder in folders:
+            place = place.setdefault(folder, {})
+        place[leaf] = value
+    return merged, typed
+
+
+def validate(settings: type[S], tree: Mapping[str, Any], where: str) -> S:
+    """`tree` as settings. Unknown keys, wrong types and contradictions become one message, first problem first."""
+    try:
+        # JSON's strictness is the wanted one: a list may become a tuple, a string never a number.
+        return settings.model_validate_json(json.dumps(tree))
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        raise InputError(f"{where}: {_explain(settings, problem)}") from error
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def dump(settings: Settings) -> Tree:
+    """Every setting with every default written out, as plain values."""
+    return settings.model_dump(mode="json")
+
+
+def idle_paths(settings: Settings, prefix: str = "") -> dict[str, str]:
+    """All settings of the tree that have no effect: dotted path → reason."""
+    found = {f"{prefix}{name}": reason for name, reason in settings.idle().items()}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, Settings):
+            found.update(idle_paths(value, f"{prefix}{name}."))
+    return found
+
+
+def refuse_idle(settings: Settings, typed: Sequence[str]) -> None:
+    """Refuse a key somebody typed that would do nothing."""
+    reasons = idle_paths(settings)
+    for path in typed:
+        reason = next((reasons[key] for key in reasons if path == key or path.startswith(key + ".")), None)
+        if reason is not None:
+            raise InputError(f"{path} would have no effect: {reason}")
+
+
+def _explain(settings: type[BaseModel], problem: Mapping[str, Any]) -> str:
+    path = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = [name for name, _ in fields(settings)]
+        folders = list(dict.fromkeys(name.rsplit(".", 1)[0] for name in known if "." in name))
+        match = nearest(path, known + folders) or nearest(path.rsplit(".", 1)[-1], known)
+        return f'no setting "{path}".' + (f" Did you mean {match[0]}?" if match else "")
+    if problem["type"] == "value_error":
+        return f"{path + ': ' if path else ''}{problem['ctx']['error']}"
+    got = json.dumps(problem["input"], ensure_ascii=False)
+    if problem["type"] == "missing":
+        return f"{path} is needed"
+    said = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    return f"{path}: expected {said}, got {got if len(got) < 60 else got[:57] + '...'}"
+
+
+def _quoted(problem: str | None) -> str:
+    return (problem or "").removeprefix("found duplicate key ").split(" with ")[0]
+
+
+def describe(settings: Settings) -> str:
+    """The settings as YAML with every default written out and every field's meaning beside it."""
+    return "\n".join(_described(settings, "", idle_paths(settings), "")) + "\n"
+
+
+def _described(settings: Settings, path: str, idle: Mapping[str, str], indent: str) -> Iterator[str]:
+    for name, info in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        told = (info.description or "").split("\n")[0]
+        if isinstance(value, Settings):
+            yield f"{indent}{name}:"
+            yield from _described(value, f"{path}{name}.", idle, indent + "  ")
+            continue
+        line = f"{indent}{name}: {_inline(value)}"
+        effect = " (no effect here)" if f"{path}{name}" in idle else ""
+        yield f"{line:<44}# {told}{effect}" if told else line
+
+
+def _inline(value: Any) -> str:
+    """A value on one line, as YAML reads it back."""
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(_inline(part) for part in value) + "]"
+    if isinstance(value, str):
+        if re.fullmatch(r"[\w./-][\w ./-]*(?<! )", value, re.ASCII) and scalar(value) == value:
+            return value
+        quoted = json.dumps(value, ensure_ascii=False)
+        return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)
+    return json.dumps(value)

@@ -1,0 +1,7 @@
+"""What is to be learned."""
+
+from lstmlab.tasks.classification import TextClassification
+from lstmlab.tasks.forecasting import Forecasting
+from lstmlab.tasks.task import Task
+
+TASKS: dict[str, type[Task]] = {task.name: task for task in (TextClassification, Forecasting)}

@@ -1,0 +1,211 @@
+"""Texts to one of K labels."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lstmlab import baselines, metrics
+from lstmlab.data import cache
+from lstmlab.data.corpus import Corpus, Dataset, Index
+from lstmlab.data.load import DataSettings, Watch, load
+from lstmlab.data.text import LabelSet, TextEncoder, TextSettings, Tokens
+from lstmlab.nn.classifier import Classifier, ClassifierSettings
+from lstmlab.tasks.task import Recipe, Scores
+from lstmlab.types import Batch, Example, Loss, Padded
+
+
+class ClassificationRecipe(Recipe):
+    """Settings of a text classifier."""
+
+    data: DataSettings = DataSettings()
+    text: TextSettings = TextSettings()
+    model: ClassifierSettings = ClassifierSettings()
+
+
+@dataclass(frozen=True)
+class EncodedTexts:
+    """Token ids of N texts and their labels [N] (-1 where a text has none)."""
+
+    tokens: Tokens
+    labels: NDArray[np.int64]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens in each text."""
+        return self.tokens.lengths
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class TextClassification:
+    """Row D1: sentiment, topic, any text with one label."""
+
+    name: ClassVar[str] = "classification"
+    Recipe: ClassVar[type[Recipe]] = ClassificationRecipe
+    main_score: ClassVar[str] = "accuracy"
+
+    def __init__(self, recipe: ClassificationRecipe, encoder: TextEncoder, labels: LabelSet, encoder_key: str = ""):
+        self.recipe = recipe
+        self.encoder = encoder
+        self.labels = labels
+        self.encoder_key = encoder_key
+
+    @classmethod
+    def load(cls, recipe: ClassificationRecipe, watch: Watch) -> Dataset:
+        """The parts of the data the recipe names."""
+        return load(recipe.data, recipe.seed, watch)
+
+    @classmethod
+    def prepare(cls, recipe: ClassificationRecipe, data: Dataset, watch: Watch = Watch()) -> "TextClassification":
+        """Vocabulary and labels from the training part alone; the vocabulary is cached by content and settings."""
+        labels = LabelSet.fit(data.train.targets)
+        key = cache.key("encoder", data.train.fingerprint, recipe.text.model_dump(mode="json"))
+
+        def make(folder: Path) -> None:
+            watch.say(f"Counting the words of {len(data.train):,} training texts")
+            fitted = TextEncoder.fit(recipe.text, data.train.inputs)
+            (folder / "encoder.json").write_text(json.dumps(fitted.to_json()), encoding="utf-8")
+
+        folder = cache.load_or_make("encoder", key, make)
+        encoder = TextEncoder.from_json(json.loads((folder / "encoder.json").read_text(encoding="utf-8")))
+        return cls(recipe, encoder, labels, key)
+
+    @classmethod
+    def restore(cls, recipe: ClassificationRecipe, saved: Mapping[str, Any]) -> "TextClassification":
+        """The task that `saved` was written from."""
+        return cls(recipe, TextEncoder.from_json(saved["encoder"]), LabelSet.from_json(saved["labels"]))
+
+    def saved(self) -> dict[str, Any]:
+        """Vocabulary and labels."""
+        return {"task": self.name, "encoder": self.encoder.to_json(), "labels": self.labels.to_json()}
+
+    def encode(self, examples: Corpus | Sequence[Example], where: str) -> EncodedTexts:
+        """Token ids (from the cache where these very texts were encoded before) and labels."""
+        if isinstance(examples, Corpus):
+            targets, tokens = examples.targets, self._cached_tokens(examples)
+        else:
+            targets, tokens = [e.target for e in examples], self.encoder.encode([e.inputs for e in examples])
+        known = [target for target in targets if target is not None]
+        if known and len(known) < len(targets):
+            raise ValueError(f"{where}: some examples have a label and some have none")
+        labels = self.labels.encode(known, where) if known else np.full(len(targets), -1, np.int64)
+        return EncodedTexts(tokens, labels)
+
+    def _cached_tokens(self, corpus: Corpus) -> Tokens:
+        if not self.encoder_key:
+            return self.encoder.encode(corpus.inputs)
+
+        def make(folder: Path) -> None:
+            tokens = self.encoder.encode(corpus.inputs)
+            np.save(folder / "ids.npy", tokens.ids)
+            np.save(folder / "offsets.npy", tokens.offsets)
+
+        folder = cache.load_or_make("tokens", cache.key("tokens", self.encoder_key, corpus.fingerprint), make)
+        return Tokens(*(np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("ids", "offsets")))
+
+    def collate(self, encoded: EncodedTexts, index: Index) -> Batch:
+        """Padded token ids [B T] and labels [B]."""
+        chosen = encoded.tokens.take(index)
+        lengths = torch.from_numpy(chosen.lengths.astype(np.int64))
+        values = torch.zeros(len(index), max(int(lengths.max()), 1), dtype=torch.long)
+        mask = torch.arange(values.shape[1]) < lengths[:, None]
+        values[mask] = torch.from_numpy(chosen.ids.astype(np.int64))
+        labels = encoded.labels[index]
+        targets = None if (labels < 0).any() else torch.from_numpy(labels)
+        return Batch(Padded(values, lengths), targets, torch.from_numpy(index))
+
+    def build(self) -> nn.Module:
+        """Embedding, encoder, pooling, output layer."""
+        return Classifier(self.recipe.model, self.encoder.size, len(self.labels.names))
+
+    def outputs(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Logits [B K]."""
+        return model(batch.inputs)
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Loss:
+        """Cross-entropy in nats; for a single sigmoid unit the binary one, which is the same number."""
+        if outputs.shape[1] == 1:
+            targets = batch.targets.to(outputs.dtype)
+            rows = functional.binary_cross_entropy_with_logits(outputs[:, 0], targets, reduction="none")
+        else:
+            rows = functional.cross_entropy(outputs, batch.targets, reduction="none")
+        return Loss(rows, len(rows))
+
+    def tally(self, outputs: Tensor, batch: Batch) -> dict[str, tuple[float, int]]:
+        """Right answers of one batch."""
+        guesses = (outputs[:, 0] > 0).long() if outputs.shape[1] == 1 else outputs.argmax(1)
+        return {"accuracy": (float((guesses == batch.targets).sum()), len(guesses))}
+
+    def probabilities(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Outputs [N K] or [N 1] as probabilities [N K], in double precision so that they sum to one."""
+        logits = torch.from_numpy(np.asarray(outputs)).double()
+        if logits.shape[1] == 1:
+            logits = torch.cat([torch.zeros_like(logits), logits], 1)
+        return logits.softmax(1).numpy()
+
+    def predict(self, outputs: NDArray[np.float32]) -> list[dict[str, Any]]:
+        """The likeliest label and all probabilities."""
+        names = self.labels.names
+        return [
+            {"prediction": names[int(row.argmax())], "probabilities": dict(zip(names, map(float, row), strict=True))}
+            for row in self.probabilities(outputs)
+        ]
+
+    def score(self, outputs: NDArray[np.float32], encoded: EncodedTexts) -> Scores:
+        """Accuracy, macro-F1 and calibration error."""
+        probabilities = self.probabilities(outputs)
+        guesses = probabilities.argmax(1)
+        return {
+            "accuracy": metrics.accuracy(encoded.labels, guesses),
+            "macro_f1": metrics.macro_f1(encoded.labels, guesses),
+            "calibration_error": metrics.calibration_error(probabilities, encoded.labels),
+        }
+
+    def baseline(self, data: Dataset, watch: Watch = Watch()) -> dict[str, Scores]:
+        """Majority class, and TF-IDF with logistic regression, fitted on the training part, scored on the test part."""
+        key = cache.key("baseline", data.train.fingerprint, data.test.fingerprint)
+
+        def make(folder: Path) -> None:
+            watch.say(f"Fitting the linear baseline (TF-IDF + logistic regression) on {len(data.train):,} texts")
+            (folder / "baseline.json").write_text(json.dumps(self._baseline(data)), encoding="utf-8")
+
+        folder = cache.load_or_make("baseline", key, make)
+        return json.loads((folder / "baseline.json").read_text(encoding="utf-8"))
+
+    def _baseline(self, data: Dataset) -> dict[str, Scores]:
+        train, test = self.labels.encode(data.train.targets, "train"), self.labels.encode(data.test.targets, "test")
+        guesses = {
+            "majority class": baselines.majority(train, len(test)),
+            "TF-IDF + logistic regression": baselines.linear_text(data.train.inputs, train, data.test.inputs)[0],
+        }
+        return {
+            name: {"accuracy": metrics.accuracy(test, guess), "macro_f1": metrics.macro_f1(test, guess)}
+            for name, guess in guesses.items()
+        }
+
+    def journey(self, example: Example) -> list[tuple[str, str]]:
+        """Sentence → tokens → ids → padded tensor."""
+        tokens = self.encoder.encode([example.inputs])
+        batch = self.collate(EncodedTexts(tokens, np.full(1, -1)), np.zeros(1, np.int64))
+        pieces = self.encoder.tokens(tokens.ids)
+        shape = "×".join(map(str, batch.inputs.values.shape))
+        return [
+            ("text", _shorten(" ".join(example.inputs.split()), 160)),
+            ("tokens", _shorten(" | ".join(pieces[:24]), 160) + f"   ({len(pieces)} in all)"),
+            ("ids", _shorten(" ".join(map(str, tokens.ids[:24].tolist())), 160)),
+            ("tensor", f"[{shape}], padded with 0 to the longest text of its batch"),
+            ("label", f"{example.target} → {self.labels.names.index(example.target)}"),
+        ]
+
+
+def _shorten(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,128 @@
+"""What a task is, and what tasks share."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, Protocol, Self
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lstmlab.data.corpus import Dataset, Index
+from lstmlab.data.load import Watch
+from lstmlab.recipe import Settings
+from lstmlab.types import Batch, Example, Loss
+
+Scores = dict[str, float]
+
+
+class About(Settings):
+    """Who hands this in, and under which title."""
+
+    title: str = ""
+    """Title of the report; the recipe's own summary where empty."""
+    author: str = ""
+    """Name printed under the title."""
+    course: str = ""
+    """Course or occasion, printed beside the author."""
+
+
+class Recipe(Settings):
+    """What every recipe has; each task adds its data and model, training adds its own block."""
+
+    name: str = ""
+    """Names the run's folder."""
+    summary: str = ""
+    """One sentence: what this experiment is."""
+    group: Literal["labs", "demos", "data sets", "studies", "own"] = "own"
+    """Under which heading `lstmlab recipes` lists it."""
+    task: str
+    """What is to be learned: a name from the shelf of tasks."""
+    seed: int = 0
+    """Seeds splits, initial weights, dropout and the order of batches."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute; auto takes a GPU where there is one."""
+    about: About = About()
+
+
+class Encoded(Protocol):
+    """One part of the data as numbers, ready to be cut into batches."""
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Steps of each example: what batches are bucketed by."""
+        ...
+
+    def __len__(self) -> int: ...
+
+
+class Task(Protocol):
+    """Everything training and prediction need to know of what is being learned.
+
+    A task is made by `prepare`, which fits vocabulary, labels or scaler on the training part and on nothing else, or by
+    `restore` from what `saved` wrote. It is a value: nothing of it changes afterwards.
+    """
+
+    name: ClassVar[str]
+    Recipe: ClassVar[type[Recipe]]
+    main_score: ClassVar[str]
+    """The score early stopping and summaries look at: a name in `metrics.SCORES`."""
+
+    @classmethod
+    def load(cls, recipe: Any, watch: Watch) -> Dataset:
+        """The parts of the data the recipe names."""
+        ...
+
+    @classmethod
+    def prepare(cls, recipe: Any, data: Dataset, watch: Watch) -> Self:
+        """A task fitted on `data.train` alone."""
+        ...
+
+    @classmethod
+    def restore(cls, recipe: Any, saved: Mapping[str, Any]) -> Self:
+        """The task that `saved()` was written from."""
+        ...
+
+    def saved(self) -> dict[str, Any]:
+        """Plain JSON: everything prediction needs besides recipe and weights."""
+        ...
+
+    def encode(self, examples: Any, where: str) -> Encoded:
+        """A part of the data (a Corpus or a list of Examples) as numbers. `where` names it in errors."""
+        ...
+
+    def collate(self, encoded: Any, index: Index) -> Batch:
+        """The examples at `index` as one batch."""
+        ...
+
+    def build(self) -> nn.Module:
+        """The model with fresh weights: Batch → outputs."""
+        ...
+
+    def outputs(self, model: nn.Module, batch: Batch) -> Tensor:
+        """What the model says of a batch: one row an example."""
+        ...
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Loss:
+        """What is minimised."""
+        ...
+
+    def tally(self, outputs: Tensor, batch: Batch) -> dict[str, tuple[float, int]]:
+        """Scores of one training batch as (sum, count), for the line of the epoch."""
+        ...
+
+    def predict(self, outputs: Float[np.ndarray, "N ..."]) -> list[dict[str, Any]]:
+        """What the outputs mean, as JSON, an example each: at least {"prediction": label or numbers}."""
+        ...
+
+    def score(self, outputs: Float[np.ndarray, "N ..."], encoded: Any) -> Scores:
+        """Scores of one evaluated part."""
+        ...
+
+    def baseline(self, data: Dataset, watch: Watch) -> dict[str, Scores]:
+        """What the scores on the test part have to beat, computed on the same split."""
+        ...
+
+    def journey(self, example: Example) -> Sequence[tuple[str, str]]:
+        """One example on its way from raw to tensor: (stage, what it looks like there)."""
+        ...

@@ -1,0 +1,228 @@
+"""From a recipe to a finished run: resolve the settings, prepare, train (or go on), score beside the baselines."""
+
+import ctypes
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import create_model
+
+from lstmlab import recipe as recipes
+from lstmlab.data.corpus import Corpus, Dataset
+from lstmlab.data.load import Watch
+from lstmlab.errors import InputError, unknown
+from lstmlab.nn.summary import summary
+from lstmlab.tasks import TASKS
+from lstmlab.tasks.task import Recipe, Task
+from lstmlab.training import checkpoint
+from lstmlab.training.loop import Hooks, LoopSettings, Tick, Training, evaluate
+from lstmlab.training.nan_guard import Diverged
+from lstmlab.training.run import Run, RunWriter, command_line, environment
+
+
+@dataclass(frozen=True)
+class Monitor(Watch):
+    """Who watches a run: besides what a Watch hears, its beginning, each step, each row of history, a wish to stop."""
+
+    begin: Callable[[dict[str, Any]], None] = lambda facts: None
+    scored: Callable[[dict[str, float]], None] = lambda scores: None
+    tick: Callable[[Tick, LoopSettings], None] = lambda tick, settings: None
+    row: Callable[[dict[str, Any], LoopSettings], None] = lambda row, settings: None
+    stop: Callable[[], bool] = lambda: False
+
+
+class Stopped(Exception):
+    """Training was asked to stop and kept a checkpoint in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(f"stopped; go on with: lstmlab resume {shlex.quote(str(folder))}")
+
+
+@cache
+def recipe_class(task: str) -> type[Recipe]:
+    """The whole settings class of a task: its own block and training's."""
+    if task not in TASKS:
+        raise unknown("task", task, TASKS)
+    base = TASKS[task].Recipe
+    return create_model(base.__name__, __base__=base, training=(LoopSettings, ...), __doc__=base.__doc__)
+
+
+def assemble(tree: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> Recipe:
+    """A recipe's tree with somebody's changes, checked whole.
+
+    A typed data.path takes the place of the recipe's data.name and the other way round; a typed budget (epochs, steps,
+    minutes) that of the recipe's. Typed keys without effect are refused.
+    """
+    if "task" not in tree:
+        raise InputError(f"{where}: no task; one of {', '.join(TASKS)}")
+    settings = recipe_class(str(tree["task"]))
+    paths = [path for path, _ in recipes.fields(settings)]
+    merged, typed = recipes.override(tree, changes, paths)
+    for rivals in (("data.name", "data.path"), ("training.epochs", "training.steps", "training.minutes")):
+        chosen = [path for path in rivals if path in typed]
+        if len(chosen) == 1:
+            folder = merged[chosen[0].split(".")[0]]
+            for rival in set(rivals) - set(chosen):
+                folder.pop(rival.split(".")[1], None)
+    recipe = recipes.validate(settings, merged, where)
+    recipes.refuse_idle(recipe, typed)
+    return recipe
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device a recipe asks for. Raises InputError where it is not there."""
+    have = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return torch.device(next(name for name in ("cuda", "mps", "cpu") if have[name]))
+    if not have[wanted]:
+        there = ", ".join(name for name, here in have.items() if here)
+        raise InputError(f"device={wanted} is not there; this machine and this build of PyTorch have: {there}")
+    return torch.device(wanted)
+
+
+@contextmanager
+def flushed_denormals() -> Iterator[None]:
+    """Gradients that fade over many steps end in denormal numbers, which a CPU computes a hundred times slower."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def kept_memory() -> bool:
+    """Have glibc keep freed memory for the next step instead of handing it back to the system each time.
+
+    Large activations are otherwise mapped, zeroed and unmapped anew every step: measured, a third of an epoch of `imdb`.
+    Returns whether there was a glibc to tell. The numbers are mallopt's M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_MAX.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
+    if mallopt is None:
+        return False
+    return all(mallopt(option, value) for option, value in ((-1, 1 << 30), (-2, 64 << 20), (-4, 0)))
+
+
+def train(
+    recipe: Recipe, *, root: Path, output: Path | None = None, monitor: Monitor = Monitor(), typed: Sequence[str] = ()
+) -> Run:
+    """Train a recipe from the start into a new run directory; scores, predictions and best weights are in it then."""
+    started = time.monotonic()
+    device = choose_device(recipe.device)
+    kind = TASKS[recipe.task]
+    monitor.say("Reading the data")
+    data = kind.load(recipe, monitor)
+    task = kind.prepare(recipe, data, monitor)
+    training = _training(recipe, task, data, device)
+    example = data.train[0]
+    facts = {
+        "data": {**asdict(data.source), "parts": {name: len(part) for name, part in data.parts.items()}},
+        "layers": summary(training.model),
+        "journey": [list(stage) for stage in task.journey(example)],
+    }
+    known = environment(device, recipe.seed, data.source, command_line())
+    writer = RunWriter.create(root, recipe.name or recipe.task, output)
+    writer.start(recipe, known, facts, task.saved())
+    monitor.begin(facts)
+    monitor.say(f"Run directory: {writer.folder}")
+    return _go(writer, training, data, recipe, monitor, started)
+
+
+def resume(run: Run, *, monitor: Monitor = Monitor()) -> Run:
+    """Go on from the run's last checkpoint, to the last bit as if it had never stopped."""
+    started = time.monotonic()
+    tree = run.recipe
+    recipe = assemble(tree, {}, str(run.folder / "recipe.yaml"))
+    writer = RunWriter(run.folder)
+    device = torch.device(run.environment["device"])
+    tensors, facts = writer.read_checkpoint("last") if run.resumable else ({}, {"threads": run.environment["threads"]})
+    torch.set_num_threads(facts["threads"])
+    monitor.say("Reading the data")
+    kind = TASKS[recipe.task]
+    data = kind.load(recipe, monitor)
+    if dict(data.source.checksums) != run.environment["data"]["checksums"]:
+        raise InputError(f"{run.folder}: the data has changed since this run began, so it cannot go on; start anew")
+    task = kind.prepare(recipe, data, monitor)
+    training = _training(recipe, task, data, device)
+    if tensors:
+        checkpoint.load_weights(training.model, checkpoint.pick(tensors, "model"), run.folder)
+        training.restore(tensors, facts)
+    writer.rewind(training.moment.step)
+    return _go(writer, training, data, recipe, monitor, started)
+
+
+def _training(recipe: Any, task: Task, data: Dataset, device: torch.device) -> Training:
+    """Model with fresh weights and encoded parts. The seed is set here: initial weights and dropout follow from it."""
+    train = task.encode(data.train, "the training part")
+    valid = task.encode(data.valid, "the validation part") if data.valid is not None else None
+    torch.manual_seed(recipe.seed)
+    return Training(task.build().to(device), task, recipe.training, train, valid, recipe.seed, device)
+
+
+def _go(writer: RunWriter, training: Training, data: Dataset, recipe: Any, monitor: Monitor, started: float) -> Run:
+    settings = recipe.training
+    hooks = Hooks(
+        keep=writer.keep,
+        row=lambda row: (writer.row(row), monitor.row(row, settings)) and None,
+        tick=lambda tick: monitor.tick(tick, settings),
+        stop=monitor.stop,
+    )
+    try:
+        kept_memory()
+        with flushed_denormals():
+            complete = training.run(hooks)
+    except Diverged as error:
+        raise error.naming([data.train[i].id for i in error.positions]) from None
+    if not complete:
+        raise Stopped(writer.folder)
+    _score(writer, training, data, monitor, started)
+    return Run.open(writer.folder)
+
+
+def _score(writer: RunWriter, training: Training, data: Dataset, monitor: Monitor, started: float) -> None:
+    """Scores of the best and of the last weights beside the baselines; predictions on the test part."""
+    task, model, device = training.task, training.model, training.device
+    metrics: dict[str, Any] = {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "best_epoch": training.moment.best_epoch,
+    }
+    test = task.encode(data.test, "the test part") if data.test is not None else None
+    if test is not None:
+        monitor.say(f"Scoring the test part ({len(test):,} examples)")
+        model.load_state_dict(training.scored_weights())
+        metrics["test_last"], _ = _scores(training, test)
+    best, facts = writer.read_checkpoint("best")
+    model.load_state_dict({name: value.to(device) for name, value in best.items()})
+    predictions: list[dict[str, Any]] = []
+    if training.valid is not None:
+        metrics["valid"], _ = _scores(training, training.valid)
+    if test is not None:
+        metrics["test"], told = _scores(training, test)
+        monitor.scored(metrics["test"])
+        predictions = list(_predictions(data.test, *told, task))
+        metrics["baseline"] = task.baseline(data, monitor)
+    metrics |= {
+        "train_seconds": round(training.moment.seconds, 3),
+        "total_seconds": round(time.monotonic() - started, 3),
+    }
+    writer.finish(best, metrics, predictions)
+
+
+def _scores(training: Training, encoded: Any) -> tuple[dict[str, float], tuple[np.ndarray, np.ndarray]]:
+    outputs, losses, count = evaluate(training.model, training.task, encoded, training.device)
+    return {"loss": float(losses.sum() / count), **training.task.score(outputs, encoded)}, (outputs, losses)
+
+
+def _predictions(part: Corpus, outputs: np.ndarray, losses: np.ndarray, task: Task) -> Iterator[dict[str, Any]]:
+    for example, told, loss in zip(part, task.predict(outputs), losses, strict=True):
+        yield {"id": example.id, "input": example.inputs, "target": example.target, **told, "loss": float(loss)}

@@ -1,0 +1,345 @@
+"""The training loop, readable from first batch to last.
+
+    while budget left:
+        for batch of this epoch, from where we stand:
+            loss → gradient → (every `accumulate` batches) clip → step → average
+            look: not a number? time for a checkpoint? somebody wants to stop?
+        evaluate on validation → a row of history → best so far? → stop early?
+
+Everything that changes while training is in `Moment`, the model, the optimiser, the average and torch's random state;
+`snapshot` takes all of them, `restore` puts them back, and training goes on to the last bit as if it had never stopped.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from lstmlab.data.batches import Batches
+from lstmlab.errors import InputError
+from lstmlab.metrics import format_score
+from lstmlab.recipe import Settings
+from lstmlab.tasks.task import Encoded, Task
+from lstmlab.training import checkpoint
+from lstmlab.training.nan_guard import Diverged, blame
+from lstmlab.training.optimizer import (
+    Average,
+    OptimizerSettings,
+    build,
+    pack_optimizer,
+    scheduled_rate,
+    unpack_optimizer,
+)
+from lstmlab.types import Batch
+
+EVALUATION_BATCH = 256
+
+
+class LoopSettings(Settings):
+    """How long and in what portions a model learns. The budget is one of epochs, steps or minutes."""
+
+    epochs: int | None = Field(None, gt=0)
+    """Budget: passes over the training part."""
+    steps: int | None = Field(None, gt=0)
+    """Budget: optimiser steps."""
+    minutes: float | None = Field(None, gt=0)
+    """Budget: minutes of training, evaluations not counted."""
+    batch_size: int = Field(64, gt=0)
+    """Examples in a batch."""
+    tokens: int | None = Field(None, gt=0)
+    """Most padded steps in a batch (rows × longest row): long texts then come in smaller batches."""
+    bucket: bool = True
+    """Put texts of like length into one batch, so that little is padded."""
+    accumulate: int = Field(1, gt=0)
+    """Batches whose gradients are added up before one optimiser step."""
+    patience: int | None = Field(None, gt=0)
+    """Stop after this many evaluations without a better validation loss; null uses up the budget."""
+    optimizer: OptimizerSettings = OptimizerSettings()
+    checkpoint_seconds: float = Field(30.0, ge=0)
+    """Seconds between checkpoints to go on from (besides one after every evaluation)."""
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> "LoopSettings":
+        given = [name for name in ("epochs", "steps", "minutes") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"the budget is exactly one of epochs, steps and minutes; got {given or 'none'}")
+        return self
+
+
+@dataclass
+class Moment:
+    """Where training stands."""
+
+    epoch: int = 1
+    batch: int = 0
+    """Batches of this epoch already done."""
+    step: int = 0
+    """Optimiser steps done in all."""
+    seconds: float = 0.0
+    """Training time so far, evaluations not counted."""
+    sums: dict[str, list[float]] = field(default_factory=dict)
+    """This epoch's loss and scores so far, each as [sum, count]."""
+    best_epoch: int = 0
+    best_loss: float = float("inf")
+    stale: int = 0
+    """Evaluations since the best one."""
+    plateau_scale: float = 1.0
+    plateau_stale: int = 0
+    norm_sum: float = 0.0
+    """Gradient norms of this epoch's steps, added up."""
+    norm_count: int = 0
+    done: bool = False
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One step of training, for whoever watches."""
+
+    epoch: int
+    batch: int
+    batches: int
+    share: float
+    """Of the whole budget (0 to 1)."""
+    loss: float
+    examples_per_second: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What the loop calls. None of them may change what it trains."""
+
+    keep: Callable[[dict[str, Tensor], dict[str, Any], bool], None]
+    """(tensors, facts, best?): store a snapshot to go on from, or the weights that are best so far."""
+    row: Callable[[dict[str, Any]], None]
+    """A row of history."""
+    tick: Callable[[Tick], None] = lambda tick: None
+    stop: Callable[[], bool] = lambda: False
+    """Whether somebody asked to stop; the loop then keeps a snapshot and returns."""
+
+
+@dataclass
+class Training:
+    """A model on its way: all that changes, in one place."""
+
+    model: nn.Module
+    task: Task
+    settings: LoopSettings
+    train: Encoded
+    valid: Encoded | None
+    seed: int
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        self.moment = Moment()
+        self.optimizer = build(self.settings.optimizer, self.model.parameters())
+        decay = self.settings.optimizer.average
+        self.average = Average(self.model, decay) if decay is not None else None
+        self.batches = Batches(
+            self.train.lengths,
+            batch_size=self.settings.batch_size,
+            tokens=self.settings.tokens,
+            seed=self.seed,
+            bucket=self.settings.bucket,
+        )
+
+    def run(self, hooks: Hooks) -> bool:
+        """Train until the budget is spent (True) or somebody stops it (False)."""
+        kept = time.monotonic()
+        while not self.moment.done:
+            plan = self.batches.epoch(self.moment.epoch)
+            while self.moment.batch < len(plan) and self.share(len(plan)) < 1:
+                self._step(plan, hooks)
+                if hooks.stop():
+                    hooks.keep(*self.snapshot(), False)
+                    return False
+                if time.monotonic() - kept > self.settings.checkpoint_seconds:
+                    hooks.keep(*self.snapshot(), False)
+                    kept = time.monotonic()
+            self._end_epoch(len(plan), hooks)
+            kept = time.monotonic()
+        return True
+
+    def share(self, batches: int) -> float:
+        """How much of the budget is spent (0 to 1)."""
+        settings, moment = self.settings, self.moment
+        if settings.epochs is not None:
+            return (moment.epoch - 1 + moment.batch / batches) / settings.epochs
+        if settings.steps is not None:
+            return moment.step / settings.steps
+        return moment.seconds / 60 / (settings.minutes or 1)
+
+    def _step(self, plan: list[np.ndarray], hooks: Hooks) -> None:
+        """One optimiser step over `accumulate` batches (fewer at the end of an epoch)."""
+        start = time.perf_counter()
+        moment = self.moment
+        chosen = plan[moment.batch : moment.batch + self.settings.accumulate]
+        rate = scheduled_rate(self.settings.optimizer, self.share(len(plan)), moment.plateau_scale)
+        random_state = torch.get_rng_state()
+        self.model.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        batches = [self.task.collate(self.train, index).to(self.device) for index in chosen]
+        count = 0
+        for batch in batches:
+            outputs = self.task.outputs(self.model, batch)
+            loss = self.task.loss(outputs, batch)
+            loss.total.backward()
+            count += loss.count
+            self._add("loss", float(loss.total.detach()), loss.count)
+            for name, (total, number) in self.task.tally(outputs.detach(), batch).items():
+                self._add(name, total, number)
+        norm = self._norm(count)
+        if not np.isfinite(norm) or not np.isfinite(moment.sums["loss"][0]):
+            self._diverged(batches, random_state)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        moment.step += 1
+        moment.batch += len(chosen)
+        moment.norm_sum += norm
+        moment.norm_count += 1
+        if self.average is not None:
+            self.average.update(self.model, moment.step)
+        spent = time.perf_counter() - start
+        moment.seconds += spent
+        examples = sum(len(index) for index in chosen)
+        mean = moment.sums["loss"][0] / moment.sums["loss"][1]
+        hooks.tick(
+            Tick(moment.epoch, moment.batch, len(plan), self.share(len(plan)), mean, examples / spent, moment.seconds)
+        )
+
+    def _norm(self, count: int) -> float:
+        """Divide the summed gradient by what was summed, clip it, and return its norm before clipping."""
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        torch._foreach_div_(gradients, max(count, 1))
+        norm = torch.nn.utils.get_total_norm(gradients)
+        clip = self.settings.optimizer.clip
+        if clip is not None:
+            torch.nn.utils.clip_grads_with_norm_(self.model.parameters(), clip, norm)
+        return float(norm)
+
+    def _diverged(self, batches: list[Batch], random_state: Tensor) -> None:
+        torch.set_rng_state(random_state)
+        where = blame(self.model, lambda batch: self.task.loss(self.task.outputs(self.model, batch), batch), batches)
+        ids = [int(i) for batch in batches for i in batch.index]
+        raise Diverged(self.moment.step + 1, self.moment.epoch, ids, where)
+
+    def _add(self, name: str, total: float, count: int) -> None:
+        held = self.moment.sums.setdefault(name, [0.0, 0])
+        held[0] += total
+        held[1] += count
+
+    def _end_epoch(self, batches: int, hooks: Hooks) -> None:
+        """Evaluate, write the row, keep the best, decide whether to go on."""
+        moment, patience = self.moment, self.settings.patience
+        valid = self.evaluate(self.valid) if self.valid is not None else None
+        hooks.row(self._row(valid, batches))
+        # Without a validation part the last weights are the ones to keep.
+        loss = valid["loss"] if valid else -float(moment.epoch)
+        if loss < moment.best_loss:
+            moment.best_loss, moment.best_epoch, moment.stale = loss, moment.epoch, 0
+            hooks.keep(self.scored_weights(), {"epoch": moment.epoch}, True)
+        else:
+            moment.stale += 1
+        self._watch_plateau(loss <= moment.best_loss)
+        complete = moment.batch >= batches
+        if complete:
+            moment.epoch, moment.batch = moment.epoch + 1, 0
+        moment.sums, moment.norm_sum, moment.norm_count = {}, 0.0, 0
+        moment.done = self.share(batches) >= 1 or (patience is not None and moment.stale >= patience)
+        hooks.keep(*self.snapshot(), False)
+
+    def _watch_plateau(self, better: bool) -> None:
+        moment, optimizer = self.moment, self.settings.optimizer
+        moment.plateau_stale = 0 if better else moment.plateau_stale + 1
+        if moment.plateau_stale > optimizer.plateau_patience:
+            moment.plateau_scale, moment.plateau_stale = moment.plateau_scale * optimizer.plateau_factor, 0
+
+    def _row(self, valid: dict[str, float] | None, batches: int) -> dict[str, Any]:
+        moment = self.moment
+        train = {name: total / count for name, (total, count) in moment.sums.items()}
+        row = {
+            "epoch": moment.epoch,
+            "step": moment.step,
+            "seconds": round(moment.seconds, 3),
+            "learning_rate": scheduled_rate(self.settings.optimizer, self.share(batches), moment.plateau_scale),
+            "gradient_norm": moment.norm_sum / max(moment.norm_count, 1),
+            "train": train,
+        }
+        return row if valid is None else {**row, "valid": valid}
+
+    def evaluate(self, encoded: Encoded) -> dict[str, float]:
+        """Loss and scores on one part with the weights that count: the averaged ones where there is an average."""
+        kept = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        self.model.load_state_dict(self.scored_weights())
+        outputs, rows, count = evaluate(self.model, self.task, encoded, self.device)
+        self.model.load_state_dict(kept)
+        return {"loss": float(rows.sum() / max(count, 1)), **self.task.score(outputs, encoded)}
+
+    def scored_weights(self) -> dict[str, Tensor]:
+        """The weights that are scored and kept."""
+        return dict(self.average.weights) if self.average is not None else dict(self.model.state_dict())
+
+    def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Everything it takes to go on: tensors and JSON."""
+        tensors, _ = pack_optimizer(self.optimizer)
+        named = {
+            **checkpoint.put(self.model.state_dict(), "model"),
+            **checkpoint.put(tensors, "optimizer"),
+            "random": torch.get_rng_state(),
+        }
+        if self.average is not None:
+            named |= checkpoint.put(self.average.weights, "average")
+        return named, {"moment": asdict(self.moment), "threads": torch.get_num_threads()}
+
+    def restore(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        """Put a snapshot back."""
+        self.model.load_state_dict(checkpoint.pick(tensors, "model"))
+        unpack_optimizer(self.optimizer, checkpoint.pick(tensors, "optimizer"))
+        if self.average is not None:
+            self.average.weights = checkpoint.pick(tensors, "average")
+        torch.set_rng_state(tensors["random"])
+        self.moment = Moment(**facts["moment"])
+
+
+@torch.inference_mode()
+def evaluate(
+    model: nn.Module, task: Task, encoded: Encoded, device: torch.device
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Outputs [N …] and summed loss [N] of every example, in their order, and what the losses sum over in all.
+
+    The loss is NaN where an example has no target.
+    """
+    model.eval()
+    outputs: list[np.ndarray | None] = [None] * len(encoded)
+    losses, count = np.full(len(encoded), np.nan, np.float64), 0
+    batches = Batches(encoded.lengths, batch_size=EVALUATION_BATCH, seed=0, bucket=True)
+    for index in batches.in_order():
+        batch = task.collate(encoded, index).to(device)
+        result = task.outputs(model, batch)
+        for place, row in zip(index, result.cpu().numpy(), strict=True):
+            outputs[place] = row
+        if batch.targets is not None:
+            loss = task.loss(result, batch)
+            losses[index] = loss.rows.cpu().numpy()
+            count += loss.count
+    if not outputs:
+        raise InputError("nothing to evaluate: no examples")
+    return np.stack(outputs), losses, count
+
+
+def epoch_line(row: Mapping[str, Any], settings: LoopSettings) -> str:
+    """A row of history as people know it: `Epoch 3/10  loss 0.4405  accuracy 81.25 %  valid loss 0.3921  …  0:12`."""
+    of = f"/{settings.epochs}" if settings.epochs else ""
+    parts = [f"Epoch {row['epoch']:>{max(len(of) - 1, 1)}}{of}"]
+    parts += [f"{name} {format_score(name, value)}" for name, value in row["train"].items()]
+    if "valid" in row:
+        parts.append("valid")
+        parts += [f"{name} {format_score(name, row['valid'][name])}" for name in row["train"]]
+    seconds = round(row["seconds"])
+    return "  ".join([*parts, f"{seconds // 60}:{seconds % 60:02}"])

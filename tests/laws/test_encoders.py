@@ -1,0 +1,229 @@
+"""Laws of encoders and of the classifier made of one: padding, order, batch size, causality."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from lstmlab.cells import CELLS, State
+from lstmlab.kernels import native
+from lstmlab.nn import ENCODERS, POOLINGS, Classifier, ClassifierSettings, EmbeddingSettings, RecurrentSettings
+from lstmlab.nn.recurrent import Recurrent
+from lstmlab.types import Padded
+
+FEATURES = 3
+STACKS = {
+    "one way": RecurrentSettings(hidden_size=4, bidirectional=False),
+    "both ways": RecurrentSettings(hidden_size=4),
+    "two layers both ways": RecurrentSettings(hidden_size=3, num_layers=2, dropout=0.5),
+    "residual": RecurrentSettings(hidden_size=3, num_layers=3, bidirectional=False, residual=True),
+    "one unit": RecurrentSettings(hidden_size=1, initialisation="orthogonal"),
+}
+ENCODED = [
+    pytest.param(build, stack.model_copy(update={"cell": cell}), id=f"{name}, {cell}, {shape}")
+    for name, build in ENCODERS.items()
+    for cell in CELLS
+    for shape, stack in STACKS.items()
+]
+Build = Callable[[RecurrentSettings, int], Recurrent]
+over_encoders = pytest.mark.parametrize(("build", "stack"), ENCODED)
+quick = settings(deadline=None, max_examples=6, derandomize=True)
+lengths_of_rows = st.lists(st.integers(0, 5), min_size=1, max_size=4).filter(any)
+WORDS = 12
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
+def make_inputs(lengths: list[int]) -> Padded:
+    return Padded(torch.randn(len(lengths), max(lengths), FEATURES), torch.tensor(lengths)).masked()
+
+
+def made(build: Build, stack: RecurrentSettings, dtype: torch.dtype = torch.float32) -> Recurrent:
+    return build(stack, FEATURES).to(dtype).eval()
+
+
+def longer(inputs: Padded, extra: int, filler: Tensor) -> Padded:
+    """More padding, all of it (the old one too) filled with what means nothing."""
+    tail = inputs.values.new_zeros(len(inputs.lengths), extra, *inputs.values.shape[2:])
+    values = torch.cat([inputs.values, tail], 1)
+    mask = Padded(values, inputs.lengths).mask
+    return Padded(torch.where(mask.reshape(*mask.shape, *[1] * (values.dim() - 2)), values, filler), inputs.lengths)
+
+
+def near(left: Tensor, right: Tensor, tolerance: float = 2e-6) -> bool:
+    return left.shape == right.shape and bool(((left - right).abs() <= tolerance).all())
+
+
+def same(left: State, right: State, tolerance: float = 2e-6) -> bool:
+    return all(near(left[name], right[name], tolerance) for name in right.names)
+
+
+@over_encoders
+@quick
+@given(lengths=lengths_of_rows, extra=st.integers(1, 30))
+def test_more_padding_changes_no_bit(build: Build, stack: RecurrentSettings, lengths: list[int], extra: int) -> None:
+    encoder, inputs = made(build, stack), make_inputs(lengths)
+    outputs, end = encoder(inputs)
+    padded, last = encoder(longer(inputs, extra, torch.tensor(9.0)))
+    assert torch.equal(padded.values[:, : max(lengths)], outputs.values)
+    assert not padded.values[:, max(lengths) :].any()
+    assert not outputs.values.masked_fill(outputs.mask[:, :, None], 0).any()
+    assert all(torch.equal(last[name], end[name]) for name in end.names)
+
+
+@over_encoders
+@quick
+@given(lengths=lengths_of_rows, seed=st.integers(0, 99))
+def test_order_and_batch_size_change_nothing(
+    build: Build, stack: RecurrentSettings, lengths: list[int], seed: int
+) -> None:
+    encoder, inputs = made(build, stack), make_inputs(lengths)
+    outputs, end = encoder(inputs)
+    order = torch.randperm(len(lengths), generator=torch.Generator().manual_seed(seed))
+    for rows in (order, order[:1]):
+        some, last = encoder(Padded(inputs.values[rows], inputs.lengths[rows]))
+        assert near(some.values, outputs.values[rows])
+        assert same(last, end.map(lambda value, rows=rows: value[:, rows]))
+
+
+@over_encoders
+def test_state_goes_on_where_it_stopped(build: Build, stack: RecurrentSettings) -> None:
+    """Split anywhere = unsplit, no state = the initial state, and a state nobody asks for is None."""
+    encoder, inputs = made(build, stack, torch.float64), make_inputs([5, 5, 5])
+    inputs = Padded(inputs.values.double(), inputs.lengths)
+    outputs, end = encoder(inputs)
+    assert encoder(inputs, final_state=False)[1] is None
+    begin = encoder.cell.start(torch.empty_like(end.h))
+    assert torch.equal(encoder(inputs, begin)[0].values, outputs.values)
+    if encoder.causal:
+        left, middle = encoder(Padded(inputs.values[:, :2], torch.tensor([2, 2, 2])))
+        right, last = encoder(Padded(inputs.values[:, 2:], torch.tensor([3, 3, 3])), middle)
+        assert near(torch.cat([left.values, right.values], 1), outputs.values, 1e-12)
+        assert same(last, end, 1e-12)
+
+
+@over_encoders
+def test_the_future_does_not_change_the_past(build: Build, stack: RecurrentSettings) -> None:
+    encoder, inputs = made(build, stack, torch.float64), make_inputs([7] * 32)
+    before = Padded(inputs.values.double(), inputs.lengths)
+    after = Padded(before.values.clone(), inputs.lengths)
+    after.values[:, 4:] += 1
+    left, right = (encoder(one)[0].values for one in (before, after))
+    assert not near(left[:, 4:], right[:, 4:])
+    assert near(left[:, :4], right[:, :4], 1e-12) == encoder.causal
+
+
+@over_encoders
+def test_every_weight_learns(build: Build, stack: RecurrentSettings) -> None:
+    torch.manual_seed(2)
+    encoder = made(build, stack, torch.float64)
+    inputs = Padded(torch.randn(32, 6, FEATURES, dtype=torch.float64), torch.tensor([6, 3] * 16)).masked()
+    outputs, end = encoder(inputs)
+    (outputs.values.sin().sum() + end.h.cos().sum()).backward()
+    for name, one in encoder.named_parameters():
+        assert one.grad.abs().sum() > 0, name
+
+
+@over_encoders
+def test_equals_torch_with_weights_by_gate_name(build: Build, stack: RecurrentSettings) -> None:
+    """Each row alone at its own length, both ways round: their weights here, our weights there."""
+    if stack.residual:
+        pytest.skip("torch has no residual path")
+    encoder = made(build, stack, torch.float64)
+    assert native.layout(encoder.cell) is not None
+    witness = encoder.to_torch()
+    second = made(build, stack, torch.float64)
+    second.load_torch(witness)
+    inputs = make_inputs([5, 1, 3])
+    inputs = Padded(inputs.values.double(), inputs.lengths)
+    for one in (encoder, second):
+        outputs, end = one(inputs)
+        for row, length in enumerate([5, 1, 3]):
+            theirs, last = witness(inputs.values[row : row + 1, :length])
+            assert near(outputs.values[row, :length], theirs[0], 1e-12)
+            last = last if isinstance(last, tuple) else (last,)
+            assert all(
+                near(end[name][:, row], state[:, 0], 1e-12) for name, state in zip(one.cell.states, last, strict=True)
+            )
+
+
+@pytest.mark.parametrize("cell", list(CELLS))
+@pytest.mark.parametrize("bidirectional", [False, True], ids=["one way", "both ways"])
+def test_one_seed_gives_torchs_own_function(cell: str, bidirectional: bool) -> None:
+    torch.manual_seed(4)
+    ours = Recurrent(cell, 3, 5, 2, bidirectional)
+    torch.manual_seed(4)
+    bend = {"nonlinearity": "relu"} if cell == "rnn-relu" else {}
+    theirs = native.layout(ours.cell).module(3, 5, 2, bidirectional=bidirectional, batch_first=True, **bend)
+    inputs = torch.randn(2, 6, 3)
+    assert near(ours(Padded(inputs, torch.tensor([6, 6])))[0].values, theirs(inputs)[0])
+
+
+@pytest.mark.parametrize("cell", list(CELLS))
+def test_gradients_through_both_directions(cell: str) -> None:
+    encoder = Recurrent(cell, 2, 2, 2, True).double()
+    lengths = torch.tensor([4, 2, 0])
+    mask = Padded(torch.zeros(3, 4, 1), lengths).mask[:, :, None]
+    values = torch.randn(3, 4, 2, dtype=torch.float64, requires_grad=True)
+    named = dict(encoder.named_parameters())
+
+    def function(values: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+        outputs, end = torch.func.functional_call(
+            encoder, dict(zip(named, weights, strict=True)), (Padded(values * mask, lengths),)
+        )
+        return outputs.values, *(value for _, value in end.items())
+
+    assert torch.autograd.gradcheck(function, (values, *named.values()), fast_mode=True)
+
+
+CLASSIFIERS = [
+    pytest.param(
+        ClassifierSettings(embedding=EmbeddingSettings(size=4), encoder=stack, pooling=how, segment_length=length),
+        id=f"{shape}, {'+'.join(how)}, segments {length}",
+    )
+    for shape, stack in STACKS.items()
+    for how, length in [*(((name,), None) for name in POOLINGS), (("max", "mean", "attention"), 2)]
+]
+
+
+def classifier(settings_: ClassifierSettings) -> nn.Module:
+    model = Classifier(settings_, WORDS, 3).eval()
+    for name, one in model.named_parameters():
+        if name.endswith("query"):  # begins at zero
+            nn.init.normal_(one)
+    return model
+
+
+@pytest.mark.parametrize("settings_", CLASSIFIERS)
+@quick
+@given(lengths=lengths_of_rows, extra=st.integers(1, 30), seed=st.integers(0, 99))
+def test_answers_depend_on_the_text_alone(
+    settings_: ClassifierSettings, lengths: list[int], extra: int, seed: int
+) -> None:
+    model = classifier(settings_)
+    inputs = Padded(torch.randint(1, WORDS, (len(lengths), max(lengths))), torch.tensor(lengths)).masked()
+    with torch.no_grad():
+        answers = model(inputs)
+        assert answers.isfinite().all()
+        assert torch.equal(model(longer(inputs, extra, torch.tensor(7))), answers)
+        order = torch.randperm(len(lengths), generator=torch.Generator().manual_seed(seed))
+        for rows in (order, order[:1]):
+            assert near(model(Padded(inputs.values[rows], inputs.lengths[rows])), answers[rows], 1e-6)
+
+
+@pytest.mark.parametrize("settings_", CLASSIFIERS)
+def test_every_weight_of_a_classifier_learns(settings_: ClassifierSettings) -> None:
+    torch.manual_seed(1)
+    model = classifier(settings_).double()
+    inputs = Padded(torch.randint(1, WORDS, (16, 5)), torch.tensor([5, 2, 0, 4] * 4)).masked()
+    model(inputs).sin().sum().backward()
+    for name, one in model.named_parameters():
+        assert one.grad.isfinite().all(), name
+        assert one.grad.abs().sum() > 0, name
+    assert not model.embedding.table.weight.grad[0].any()

@@ -1,0 +1,200 @@
+"""Law of runs: 20 steps = 8 steps, kill -9, resume, 12 steps, bit for bit, mid-epoch too."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lstmlab.api import assemble, go_on, run_recipe
+from lstmlab.errors import InputError
+from lstmlab.training.experiment import Monitor, Stopped
+from lstmlab.training.run import Run
+
+TEXT = {
+    "text": "review",
+    "label": "stars",
+    "hidden_size": 8,
+    "model.embedding.size": 8,
+    "batch_size": 16,
+    "dropout": None,
+    "word_dropout": 0.2,
+    "steps": 20,
+    "checkpoint_seconds": 0,
+    "average": 0.9,
+    "clip": 1.0,
+    "schedule": "cosine",
+    "warmup": 0.1,
+}
+SETTINGS = {
+    "adam, averaged": {},
+    "sgd, plateau": {"method": "sgd", "schedule": "plateau", "warmup": 0.0, "average": None},
+    "adamw, two layers, accumulated": {
+        "method": "adamw",
+        "num_layers": 2,
+        "model.encoder.dropout": 0.3,
+        "accumulate": 2,
+        "weight_decay": 0.01,
+    },
+}
+
+
+def recipe(reviews: Path, changes: dict) -> object:
+    merged = {**TEXT, **changes, "path": str(reviews)}
+    return assemble("classification", {key: value for key, value in merged.items() if key != "dropout"})
+
+
+def outcome(run: Run) -> tuple:
+    """What must be equal: weights, history without times, scores, predictions."""
+    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in run.history]
+    metrics = {key: value for key, value in run.metrics.items() if not key.endswith("seconds")}
+    return (run.folder / "model.safetensors").read_bytes(), rows, metrics, run.predictions
+
+
+def stop_after(count: int) -> Monitor:
+    """A monitor that asks to stop after `count` steps."""
+    left = [count]
+
+    def stop() -> bool:
+        left[0] -= 1
+        return left[0] <= 0
+
+    return Monitor(stop=stop)
+
+
+@pytest.mark.parametrize("changes", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize("at", [3, 8, 12], ids=["first epoch", "mid-epoch", "epoch's end"])
+def test_stopped_and_resumed_equals_never_stopped(tmp_path: Path, reviews: Path, changes: dict, at: int) -> None:
+    straight = run_recipe(recipe(reviews, changes), output=tmp_path / "straight").run
+    with pytest.raises(Stopped):
+        run_recipe(recipe(reviews, changes), output=tmp_path / "broken", monitor=stop_after(at))
+    resumed = go_on(Run.open(tmp_path / "broken")).run
+    assert outcome(resumed) == outcome(straight)
+    assert straight.history[-1]["step"] == 20
+
+
+def test_the_same_recipe_gives_the_same_bits_and_another_seed_does_not(tmp_path: Path, reviews: Path) -> None:
+    first, again, other = (
+        run_recipe(recipe(reviews, {"seed": seed}), output=tmp_path / name).run
+        for name, seed in (("first", 0), ("again", 0), ("other", 1))
+    )
+    assert outcome(first) == outcome(again)
+    assert outcome(first)[0] != outcome(other)[0]
+
+
+def test_a_saved_recipe_trains_again_to_the_same_numbers(tmp_path: Path, reviews: Path) -> None:
+    first = run_recipe(recipe(reviews, {}), output=tmp_path / "first").run
+    again = run_recipe(assemble(str(first.folder / "recipe.yaml"), {}), output=tmp_path / "again").run
+    assert outcome(first) == outcome(again)
+
+
+@pytest.mark.slow
+def test_killed_at_a_random_moment_and_resumed_equals_never_killed(tmp_path: Path, reviews: Path) -> None:
+    words = [f"{key}={'null' if value is None else value}" for key, value in TEXT.items() if key != "dropout"]
+    command = [sys.executable, "-m", "lstmlab", "train", "classification", f"path={reviews}", *words, "steps=120"]
+    command = [word for word in command if word != "steps=20"]
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    subprocess.run([*command, "--output", str(straight)], check=True, capture_output=True, cwd=tmp_path)
+    process = subprocess.Popen([*command, "--output", str(killed)], stdout=subprocess.DEVNULL, cwd=tmp_path)
+    while not Run(killed).resumable:
+        assert process.poll() is None
+        time.sleep(0.005)
+    time.sleep(0.15)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not Run(killed).finished
+    subprocess.run(
+        [sys.executable, "-m", "lstmlab", "resume", str(killed)], check=True, capture_output=True, cwd=tmp_path
+    )
+    assert outcome(Run(killed)) == outcome(Run(straight))
+
+
+@pytest.mark.slow
+def test_sigterm_keeps_a_checkpoint_and_says_how_to_go_on(tmp_path: Path, reviews: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "lstmlab",
+        "train",
+        "classification",
+        f"path={reviews}",
+        "text=review",
+        "label=stars",
+        "epochs=10000",
+        "--output",
+        "run",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    while not (tmp_path / "run" / "history.jsonl").is_file() or not Run(tmp_path / "run").history:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "lstmlab resume run" in told
+    assert Run(tmp_path / "run").resumable
+
+
+def test_a_torn_row_of_history_is_no_row(tmp_path: Path, reviews: Path) -> None:
+    with pytest.raises(Stopped):
+        run_recipe(recipe(reviews, {}), output=tmp_path / "run", monitor=stop_after(15))
+    path = tmp_path / "run" / "history.jsonl"
+    whole = Run(tmp_path / "run").history
+    with open(path, "ab") as file:
+        file.write(json.dumps({"epoch": 2, "step": 99}).encode()[:-3])
+    assert Run(tmp_path / "run").history == whole
+    assert go_on(Run(tmp_path / "run")).run.history[-1]["step"] == 20
+
+
+@pytest.mark.parametrize("size", [0, 7, 200, 5000])
+def test_a_torn_checkpoint_is_refused(tmp_path: Path, reviews: Path, size: int) -> None:
+    with pytest.raises(Stopped):
+        run_recipe(recipe(reviews, {}), output=tmp_path / "run", monitor=stop_after(5))
+    path = tmp_path / "run" / "checkpoints" / "last.safetensors"
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(InputError, match=r"last.safetensors: cut off or not a safetensors file"):
+        go_on(Run(tmp_path / "run"))
+
+
+def test_a_foreign_checkpoint_is_refused(tmp_path: Path, reviews: Path) -> None:
+    for name, changes in (("one", {}), ("two", {"hidden_size": 9})):
+        with pytest.raises(Stopped):
+            run_recipe(recipe(reviews, changes), output=tmp_path / name, monitor=stop_after(5))
+    place = Path("checkpoints") / "last.safetensors"
+    os.replace(tmp_path / "two" / place, tmp_path / "one" / place)
+    with pytest.raises(InputError, match="was written by another model"):
+        go_on(Run(tmp_path / "one"))
+
+
+def test_an_output_folder_that_exists_is_left_alone(tmp_path: Path, reviews: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "precious").write_text("mine")
+    with pytest.raises(InputError, match="exists already"):
+        run_recipe(recipe(reviews, {}), output=tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["precious"]
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(
+    tmp_path: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = [0]
+    real = os.fsync
+
+    def full_after_a_while(handle: int) -> None:
+        calls[0] += 1
+        if calls[0] > 30:
+            raise OSError(28, "No space left on device")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", full_after_a_while)
+    with pytest.raises(InputError, match="the disk is full; .* is still the one before"):
+        run_recipe(recipe(reviews, {}), output=tmp_path / "run")
+    monkeypatch.undo()
+    monkeypatch.setenv("LSTMLAB_CACHE", str(tmp_path / "cache"))
+    straight = run_recipe(recipe(reviews, {}), output=tmp_path / "straight").run
+    assert outcome(go_on(Run(tmp_path / "run")).run) == outcome(straight)
+    assert not list((tmp_path / "run").rglob("*.part"))

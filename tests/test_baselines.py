@@ -1,0 +1,163 @@
+"""Baselines: strong where there is something to find, safe where there is almost nothing."""
+
+import io
+import os
+import re
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lstmlab import baselines, metrics
+from lstmlab.errors import InputError
+
+
+def data(name: str) -> Path:
+    folder = Path(os.environ.get("LSTMLAB_DATA", "nowhere")) / name
+    if not folder.is_dir():
+        pytest.skip(f"no {name} in $LSTMLAB_DATA")
+    return folder
+
+
+def test_majority():
+    assert baselines.majority(["b", "a", "b"], 2).tolist() == ["b", "b"]
+    assert baselines.majority(np.array([1, 0, 0, 1]), 3).tolist() == [0, 0, 0]
+    assert baselines.majority(["a"], 0).tolist() == []
+    with pytest.raises(InputError, match="at least one training label"):
+        baselines.majority([], 3)
+
+
+def test_a_word_that_decides_is_found():
+    texts = [f"the film was {word} and long" for word in ("good", "bad") * 20]
+    told = []
+    labels, probabilities = baselines.linear_text(
+        texts, ["pos", "neg"] * 20, ["a good one", "so bad"], progress=told.append
+    )
+    assert labels.tolist() == ["pos", "neg"]
+    assert probabilities.shape == (2, 2)
+    assert probabilities.sum(1) == pytest.approx(1)
+    assert probabilities[0, 1] > 0.5 > probabilities[1, 1]  # columns: neg, pos
+    assert len(told) == 2
+
+
+def test_pairs_of_words_count():
+    texts = ["not good", "good", "not bad", "bad"] * 10
+    labels, _ = baselines.linear_text(texts, [0, 1, 1, 0] * 10, ["not bad", "not good"])
+    assert labels.tolist() == [1, 0]
+
+
+def test_labels_as_numbers_and_three_classes():
+    texts = ["a x", "b x", "c x"] * 5
+    labels, probabilities = baselines.linear_text(texts, np.array([0, 1, 2] * 5), ["c", "a"])
+    assert labels.tolist() == [2, 0]
+    assert probabilities.shape == (2, 3)
+
+
+def test_numbers_do_not_depend_on_the_run():
+    texts = [f"w{at % 7} w{at % 5} w{at % 3}" for at in range(60)]
+    labels = [at % 2 for at in range(60)]
+    first, second = (baselines.linear_text(texts, labels, texts)[1] for _ in range(2))
+    assert (first == second).all()
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "test"),
+    [
+        (["good", "bad"], [0, 1], ["good", "", "unseen"]),
+        (["x", "x"], [0, 1], ["x"]),
+        (["", "word"], [0, 1], [""]),
+        (["", "", ""], [0, 1, 1], ["a", ""]),
+        (["...", " "], [0, 1], ["a"]),
+        (["a", "b"], [0, 1], []),
+        ([f"only{at}" for at in range(1200)], [0, 1] * 600, ["only3"]),
+        (["नमस्ते दुनिया", "क्षेत्र"], [0, 1], ["क्षेत्र"]),
+        (["😀", "😡"], [0, 1], ["😡"]),
+    ],
+)
+def test_almost_nothing_is_enough(texts, labels, test):
+    found, probabilities = baselines.linear_text(texts, labels, test)
+    assert len(found) == len(probabilities) == len(test)
+    assert np.isfinite(probabilities).all()
+    assert probabilities.sum(1) == pytest.approx(1)
+    assert set(found.tolist()) <= {0, 1}
+
+
+def test_marks_and_emoji_carry_meaning():
+    assert re.findall(baselines.TOKEN, "Don't stop! 'quoted' क्षेत्र 👍 a-b, c.") == [
+        "Don't",
+        "stop",
+        "!",
+        "quoted",
+        "क्षेत्र",
+        "👍",
+        "a",
+        "b",
+        "c",
+    ]
+
+
+def test_one_class_is_refused():
+    with pytest.raises(InputError, match='two or more labels; the 3 found carry only "7"'):
+        baselines.linear_text(["a", "b", "c"], [7, 7, 7], ["a"])
+    with pytest.raises(InputError, match="the 0 found carry none"):
+        baselines.linear_text([], [], ["a"])
+    with pytest.raises(ValueError, match="2 texts, but 1 labels"):
+        baselines.linear_text(["a", "b"], [1], ["a"])
+
+
+def test_naive_forecasts():
+    context = np.array([[1.0, 2, 3], [4, 6, 8]])
+    assert baselines.last_value(context, 2).tolist() == [[3, 3], [8, 8]]
+    assert baselines.mean(context, 2).tolist() == [[2, 2], [6, 6]]
+    assert baselines.seasonal_naive(context, 5, 2).tolist() == [[2, 3, 2, 3, 2], [6, 8, 6, 8, 6]]
+    assert baselines.seasonal_naive(context, 1, 3).tolist() == [[1], [4]]
+
+
+def test_naive_forecasts_of_many_features():
+    context = np.arange(24).reshape(2, 4, 3)
+    assert baselines.last_value(context, 2)[1].tolist() == [[21, 22, 23], [21, 22, 23]]
+    assert baselines.seasonal_naive(context, 3, 2)[0].tolist() == [[6, 7, 8], [9, 10, 11], [6, 7, 8]]
+    assert baselines.mean(context, 1).shape == (2, 1, 3)
+
+
+def test_the_seasonal_forecast_of_a_seasonal_series_is_exact():
+    series = np.tile([3.0, 1, 4, 1, 5], 6)
+    assert (baselines.seasonal_naive(series[None, :17], 13, 5)[0] == series[17:]).all()
+
+
+def test_impossible_forecasts_are_refused():
+    with pytest.raises(InputError, match="season of 4 steps does not fit a context of 3: expected 1 to 3"):
+        baselines.seasonal_naive(np.zeros((1, 3)), 2, 4)
+    with pytest.raises(InputError, match="at least one step"):
+        baselines.mean(np.zeros((1, 3)), 0)
+    with pytest.raises(InputError, match="at least one step"):
+        baselines.last_value(np.zeros((1, 0)), 1)
+
+
+@pytest.mark.slow
+def test_question_types():
+    archive = zipfile.ZipFile(data("trec-qc") / "qc.zip")
+    parts = {}
+    for part in ("train", "test"):
+        lines = archive.read(f"qc/{part}.txt").decode("latin-1").splitlines()
+        parts[part] = [line.split(" ", 1)[1] for line in lines], [line.split(":")[0] for line in lines]
+    found, _ = baselines.linear_text(*parts["train"], parts["test"][0])
+    assert (found == np.array(parts["test"][1])).mean() > 0.88  # six classes; the majority class reaches 0.19
+
+
+@pytest.mark.slow
+def test_reviews():
+    """A fifth of IMDB, to be quick; all of it reaches 0.908."""
+    archive = (data("imdb") / "aclImdb_v1.labelled.tar.gz").read_bytes()
+    parts: dict[str, list[tuple[str, int]]] = {"train": [], "test": []}
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for member in tar:
+            place = re.fullmatch(r"aclImdb/(train|test)/(pos|neg)/(\d+)_\d+\.txt", member.name)
+            if place and int(place[3]) % 5 == 0:
+                parts[place[1]].append((tar.extractfile(member).read().decode(), int(place[2] == "pos")))
+    (texts, labels), (test_texts, test_labels) = (zip(*parts[part], strict=True) for part in ("train", "test"))
+    found, probabilities = baselines.linear_text(texts, labels, test_texts)
+    assert metrics.accuracy(np.array(test_labels), found) > 0.87
+    assert metrics.loss(probabilities, np.array(test_labels)) < 0.35
