@@ -1,4 +1,4 @@
-"""The verdict on made-up histories, each with what a careful reader of its curves would say; and the section's figures."""
+"""The verdict on made-up histories, each with what a careful reader of its curves would say; and the figures."""
 
 import math
 from collections.abc import Sequence

@@ -1,5 +1,6 @@
 """The analysis of a classifier's mistakes, on predictions made by hand and on hostile ones."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,28 @@ def test_the_claim_counts_by_hand(tmp_path: Path) -> None:
     ]
     found = section(classification_run(tmp_path, predictions=rows))
     assert found.claim == "30.0 % of the 10 test texts are wrong; most often “neg” is taken for “pos” (twice)."
-    assert [row[:3] for row in table(found, "Most frequent").rows] == [["neg", "pos", 2], ["pos", "neg", 1]]
     assert table(found, "Scores by label").rows[0] == ["neg", 2, "0.0", "0.0", "0.0"]
     assert table(found, "Scores by label").rows[1] == ["pos", 8, "77.8", "87.5", "82.4"]
     assert [row[0] for row in table(found, "The worst").rows] == ["b", "a", "c"]
+
+
+def test_kinds_of_mistake_are_counted(tmp_path: Path) -> None:
+    one = {"a": 0.1, "b": 0.1, "c": 0.1}
+    wrong = [("a", "b", 3), ("c", "b", 2), ("b", "a", 1)]
+    rows = [said(f"{at}", true, **{**one, given: 0.8}) for true, given, times in wrong for at in range(times)]
+    rows += [said("right", "c", **{**one, "c": 0.8})] * 2
+    found = section(classification_run(tmp_path, predictions=rows))
+    assert table(found, "Most frequent").rows == [["a", "b", 3, "100.0"], ["c", "b", 2, "50.0"], ["b", "a", 1, "100.0"]]
+
+
+def test_chance_is_not_called_bad_calibration(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = []
+    for at, p in enumerate(rng.uniform(0.5, 1, 150)):
+        rows.append(said(str(at), "pos" if rng.random() < p else "neg", neg=1 - p, pos=p))
+    answered = Answers.of(classification_run(tmp_path, predictions=rows))
+    assert answered.calibration_error > 0.05
+    assert not answered.ill_calibrated
 
 
 def test_confident_mistakes_that_are_not_the_costliest_are_shown_too(tmp_path: Path) -> None:
@@ -57,7 +76,7 @@ def test_accuracy_by_length_bins_add_up_and_intervals_hold_the_share(tmp_path: P
     assert sum(one.count for one in bins) == len(answered.rows)
     assert sum(one.right for one in bins) == len(answered.rows) - len(answered.wrong)
     assert all(one.low <= one.accuracy <= one.high for one in bins)
-    assert all(before.longest < after.shortest for before, after in zip(bins, bins[1:], strict=False))
+    assert all(before.longest < after.shortest for before, after in pairwise(bins))
 
 
 def test_an_effect_of_length_is_claimed_only_where_intervals_part(tmp_path: Path) -> None:

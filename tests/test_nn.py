@@ -101,6 +101,19 @@ def test_empty_rows_give_zeros_and_no_nan(how: str) -> None:
     assert layer(Padded(torch.zeros(2, 0, 4), torch.tensor([0, 0]))).tolist() == [[0] * 4] * 2
 
 
+@pytest.mark.parametrize("how", ["last", "max", "mean", "attention"])
+def test_more_padding_changes_no_bit_of_a_pooling(how: str) -> None:
+    torch.manual_seed(0)
+    layer = Pooling([how], 24, 2)
+    for query in layer.parameters():
+        nn.init.normal_(query)
+    for steps in (5, 37, 130):
+        rows = Padded(torch.randn(7, steps, 24), torch.tensor([steps, 1, 2, 3, 4, steps, 5])).masked()
+        more = Padded(torch.cat([rows.values, torch.full((7, 77, 24), 5.0)], 1), rows.lengths)
+        for kind in (layer, layer.kinds[how]):
+            assert torch.equal(kind(more), kind(rows))
+
+
 def test_pooling_names() -> None:
     with pytest.raises(InputError, match='no pooling "maxx". Did you mean max?'):
         Pooling(["maxx"], 4)

@@ -7,18 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lstmlab import recipe as settings
+import polars as pl
+
+from lstmlab import request
 from lstmlab.analysis import ANALYSES
 from lstmlab.analysis.document import document, observations
-from lstmlab.catalogue import recipe_names
 from lstmlab.data.check import Finding, check
 from lstmlab.data.corpus import Corpus
 from lstmlab.data.datasets import files, named, synthetic
-from lstmlab.data.guess import Guess, guess
+from lstmlab.data.guess import guess
 from lstmlab.data.load import DataSettings, Watch, read
 from lstmlab.disk import save
-from lstmlab.errors import InputError, nearest, unknown
-from lstmlab.recipe import Tree
+from lstmlab.errors import InputError, unknown
 from lstmlab.report import Section, write
 from lstmlab.tasks import TASKS
 from lstmlab.tasks.task import Recipe
@@ -88,24 +88,27 @@ class Result:
         return self.predictor.score(part, where), len(part)
 
     def _labelled(self, file: Path) -> Corpus:
-        """A labelled file of one's own: with the columns the run was trained on, or those it is guessed to have."""
+        """A labelled file: with the columns the run was trained on, or those it is guessed to have."""
         data = self.run.recipe["data"]
         if data.get("text") is not None:
             columns = {name: data[name] for name in ("text", "label")}
         else:
             columns = {key.split(".")[-1]: value for key, value in guess(file).settings.items()}
-        return read(DataSettings.model_validate({**columns, "path": str(file)}), 0)[0]["train"]
+        return read(DataSettings.model_validate({**columns, "path": str(file)}), 0, least_classes=1)[0]["train"]
 
     def read_inputs(self, file: Path) -> list[Any]:
         """The inputs in a file: a text a line, or the column the run was trained on."""
-        if file.suffix in (".txt", ""):
-            lines = files.decode(files.existing_file(file).read_bytes(), str(file)).splitlines()
-            return [self.parse_input(line, f"{file}, line {i + 1}") for i, line in enumerate(lines)]
-        frame = files.read_table(file)
-        column = self.run.recipe["data"].get("text") or guess(file).settings.get("data.text")
-        if column not in frame.columns:
-            raise InputError(f'{file}: no column "{column}". Columns: {", ".join(frame.columns)}')
-        return frame[column].fill_null("").to_list()
+        data = self.run.recipe["data"]
+        encoding = data.get("encoding", "utf-8")
+        if not files.known(file):
+            lines = files.read_text(file, encoding=encoding).removesuffix("\n").split("\n")
+            return [self.parse_input(line.rstrip("\r"), f"{file}, line {i + 1}") for i, line in enumerate(lines)]
+        frame = files.read_table(file, encoding=encoding)
+        column = str(data.get("text") or guess(file, encoding=encoding).settings.get("data.text"))
+        texts = files.text_of(frame[column]) if column in frame.columns else None
+        if texts is None:
+            raise InputError(f'{file}: no column "{column}" of text. Columns: {", ".join(frame.columns)}')
+        return texts.fill_null("").to_list()
 
     def parse_input(self, text: str, where: str) -> Any:
         """What somebody typed, as this task's input: a text, or numbers separated by blanks or commas."""
@@ -139,12 +142,12 @@ class Result:
         """Write report.html, report.pdf, report.md and the figures; returns the paths by kind."""
         return write(document(self.run), self.run.folder)
 
-    def next_command(self) -> str:
-        """What one would type next, exactly."""
+    def next_words(self) -> str:
+        """What one would type next behind the program's name, exactly."""
         where = shlex.quote(str(self.folder))
         if self.run.recipe["task"] == "classification":
-            return f'lstmlab predict {where} "A text of your own."'
-        return "lstmlab train imdb" if self.run.recipe["name"] == "sine" else f"lstmlab explain {where}"
+            return f'predict {where} "A text of your own."'
+        return "train imdb" if self.run.recipe["name"] == "sine" else f"explain {where}"
 
 
 def train(
@@ -158,17 +161,13 @@ def train(
 ) -> Result:
     """Train a recipe, a task or a data file; returns the finished run with its report written.
 
-    `data` may be a pandas or polars frame; `text=` and `label=` name its columns (guessed where not given). Settings are
-    keywords by any unambiguous tail (`cell="gru"`), dotted ones as `**{"training.epochs": 5}`. `watch=print` shows
+    `data` may be a pandas or polars frame; `text=` and `label=` name its columns (guessed where not given). Settings
+    are keywords by any unambiguous tail (`cell="gru"`), dotted ones as `**{"training.epochs": 5}`. `watch=print` shows
     every epoch. Raises InputError for everything a caller can mend.
     """
-    word = str(recipe)
     if data is not None:
         changes = {**changes, "path": str(_kept_frame(data, Path(root)))}
-    if data is None and is_data(word):
-        whole = experiment.assemble(guessed_tree(Path(word), changes)[0], changes, word)
-    else:
-        whole = assemble(word, changes)
+    whole = request.assemble(str(recipe), changes)
     return run_recipe(whole, root=Path(root), output=None if output is None else Path(output), monitor=_telling(watch))
 
 
@@ -200,7 +199,9 @@ def _telling(watch: Callable[[str], None] | None) -> Monitor:
 
 def _kept_frame(data: object, root: Path) -> Path:
     """A frame written beside the runs under a name made of its content, so that its runs can be trained again."""
-    frame = files.to_table(data)
+    table = files.to_table(data)
+    columns = [files.text_of(table[name]) for name in table.columns]
+    frame = pl.DataFrame([column for column in columns if column is not None])
     content = io.BytesIO()
     frame.write_parquet(content)
     path = root / "frames" / f"{hashlib.sha256(content.getvalue()).hexdigest()[:16]}.parquet"
@@ -208,66 +209,6 @@ def _kept_frame(data: object, root: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         save(path, content.getvalue())
     return path
-
-
-def is_data(word: str) -> bool:
-    """Whether a word given to train means a data file or folder rather than a recipe or task."""
-    path = Path(word)
-    if word in recipe_names() or word in TASKS or path.suffix in (".yaml", ".yml"):
-        return False
-    return (
-        path.exists() or len(path.parts) > 1 or path.suffix.lower() in (*files.FORMATS, ".gz", ".tgz", ".zip", ".txt")
-    )
-
-
-def find_recipe(word: str) -> tuple[Tree, str]:
-    """The recipe a person means: a built-in name, a task, a .yaml file. Returns it and where it stands."""
-    builtin = recipe_names()
-    if word in builtin:
-        return {"name": word, **builtin[word]}, f"recipe {word}"
-    if word in TASKS:
-        return {"task": word, "name": word, "training": {"epochs": 10}}, f"task {word}"
-    path = Path(word)
-    if path.suffix in (".yaml", ".yml"):
-        return {"name": path.stem, **settings.read_file(path)}, str(path)
-    match = nearest(word, [*builtin, *TASKS])
-    known = f"recipes: {', '.join(builtin)}; tasks: {', '.join(TASKS)}; or a file of your own"
-    raise InputError(
-        f'no recipe, task or file "{word}". ' + (f"Did you mean {match[0]}?" if match else f"Known {known}.")
-    )
-
-
-def guessed_tree(path: Path, changes: Mapping[str, Any]) -> tuple[Tree, Guess]:
-    """A recipe for a data file of one's own, and the guess it stands on. Typed columns and encoding are kept to."""
-    typed = {key.split(".")[-1]: value for key, value in changes.items()}
-    found = guess(path, encoding=str(typed.get("encoding", "utf-8")))
-    if found.task not in TASKS or found.task == "forecasting":
-        raise InputError(
-            f"{path} looks like data for {found.task} ({'; '.join(found.reasons)}), which this version "
-            "cannot train from a file yet; for text with a label, name the columns: "
-            f"lstmlab train classification path={shlex.quote(str(path))} text=COLUMN label=COLUMN"
-        )
-    tree: Tree = {"task": found.task, "name": path.name.split(".")[0], "training": {"epochs": 10}}
-    for key, value in found.settings.items():
-        block, leaf = key.split(".")
-        tree.setdefault(block, {})[leaf] = value
-    return tree, found
-
-
-def assemble(word: str, changes: Mapping[str, Any]) -> Recipe:
-    """The recipe a word and changes stand for, checked whole; columns of one's own file guessed where not given."""
-    tree, where = find_recipe(word)
-    recipe = experiment.assemble(tree, changes, where)
-    data = settings.dump(recipe)["data"]
-    path = data.get("path")
-    if path is None or (data.get("text") and data.get("label")):
-        return recipe
-    columns = {
-        key: value
-        for key, value in guess(Path(path), encoding=data["encoding"]).settings.items()
-        if key in ("data.text", "data.label") and data[key.split(".")[1]] is None
-    }
-    return experiment.assemble(tree, {**columns, **changes}, where)
 
 
 def find(word: str | None, root: Path = RUNS) -> Run:
@@ -290,10 +231,6 @@ def check_data(word: str, changes: Mapping[str, Any], watch: Watch) -> tuple[dic
     if word in named.NAMED or word in synthetic.SYNTHETIC:
         parts = read(DataSettings(name=word), 0, watch)[0]
     else:
-        recipe = (
-            experiment.assemble(guessed_tree(Path(word), changes)[0], changes, word)
-            if is_data(word)
-            else assemble(word, changes)
-        )
+        recipe = request.assemble(word, changes)
         parts = TASKS[recipe.task].load(recipe, watch).parts
     return parts, check(parts)

@@ -24,8 +24,10 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def save(path: Path, content: bytes) -> None:
-    """`write_whole` for a person's files: where the disk refuses, an InputError says why and what is still there."""
+    """`write_whole` for a person's files, making their folder: where the disk refuses, an InputError says why and what
+    is still there."""
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, content)
     except OSError as error:
         kept = f"; {path.name} is still the one before" if path.exists() else ""

@@ -142,10 +142,13 @@ def test_equals_torch_with_weights_by_gate_name(build: Build, stack: RecurrentSe
     second.load_torch(witness)
     inputs = make_inputs([5, 1, 3])
     inputs = Padded(inputs.values.double(), inputs.lengths)
+    shape = (stack.num_layers * len(encoder.directions), 3, stack.hidden_size)
+    begin = State(**{name: torch.randn(shape, dtype=torch.float64) for name in encoder.cell.states})
     for one in (encoder, second):
-        outputs, end = one(inputs)
+        outputs, end = one(inputs, begin)
         for row, length in enumerate([5, 1, 3]):
-            theirs, last = witness(inputs.values[row : row + 1, :length])
+            first = tuple(value[:, row : row + 1].contiguous() for _, value in begin.items())
+            theirs, last = witness(inputs.values[row : row + 1, :length], first if len(first) > 1 else first[0])
             assert near(outputs.values[row, :length], theirs[0], 1e-12)
             last = last if isinstance(last, tuple) else (last,)
             assert all(
@@ -215,6 +218,20 @@ def test_answers_depend_on_the_text_alone(
         order = torch.randperm(len(lengths), generator=torch.Generator().manual_seed(seed))
         for rows in (order, order[:1]):
             assert near(model(Padded(inputs.values[rows], inputs.lengths[rows])), answers[rows], 1e-6)
+
+
+def test_more_padding_changes_no_bit_of_training() -> None:
+    """Dropout included: under one seed the same numbers are dropped."""
+    stack = RecurrentSettings(hidden_size=3, num_layers=2, dropout=0.5)
+    embedding = EmbeddingSettings(size=4, word_dropout=0.3, locked_dropout=0.3)
+    for length in (None, 3):
+        model = classifier(ClassifierSettings(embedding=embedding, encoder=stack, segment_length=length)).train()
+        inputs = Padded(torch.randint(1, WORDS, (3, 7)), torch.tensor([7, 2, 0])).masked()
+        answers = []
+        for one in (inputs, longer(inputs, 5, torch.tensor(0))):
+            torch.manual_seed(9)
+            answers.append(model(one))
+        assert torch.equal(*answers)
 
 
 @pytest.mark.parametrize("settings_", CLASSIFIERS)

@@ -1,0 +1,26 @@
+"""What happened: every analysis takes a Run and returns a Section."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lstmlab.analysis import curves, errors, forecasts, overview
+from lstmlab.report import Section
+from lstmlab.training.run import Run
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One way of looking at a run, and which runs it is for."""
+
+    section: Callable[[Run], Section]
+    applies: Callable[[Run], bool]
+
+
+ANALYSES: dict[str, Analysis] = {
+    "data": Analysis(overview.data, lambda run: True),
+    "model": Analysis(overview.model, lambda run: True),
+    "curves": Analysis(curves.section, lambda run: True),
+    "scores": Analysis(overview.scores, overview.has_scores),
+    "errors": Analysis(errors.section, errors.applies),
+    "forecasts": Analysis(forecasts.section, forecasts.applies),
+}

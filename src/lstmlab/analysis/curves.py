@@ -242,7 +242,8 @@ def _sound(curves: Curves) -> Told:
     best = int(losses.argmin())
     if len(curves.valid):
         said = (
-            f"validation loss is least in epoch {curves.epochs[best]} ({number(losses[best])}) and {number(losses[-1])} "
+            f"validation loss is least in epoch {curves.epochs[best]} ({number(losses[best])}) and "
+            f"{number(losses[-1])} "
             f"at the end, with training loss at {number(train[-1])}"
         )
     else:
@@ -307,10 +308,10 @@ def _measured(run: Run) -> str:
         ", with dropout on" if noisy and not model.get("input_noise") else ", with noise on the inputs" if noisy else ""
     )
     averaged = run.recipe["training"]["optimizer"].get("average") is not None
-    return (
-        f"Training scores are measured while training{how}, over the epoch's changing weights; validation scores after "
-        f"each epoch{', with the averaged weights' if averaged else ''}."
-    )
+    after = f"; validation scores after each epoch{', with the averaged weights' if averaged else ''}"
+    with_valid = any("valid" in row for row in run.history)
+    told = f"Training scores are measured while training{how}, over the epoch's changing weights"
+    return f"{told}{after if with_valid else ''}."
 
 
 def _figures(history: History, found: Verdict, run: Run) -> list[Figure]:
@@ -346,7 +347,7 @@ def _figures(history: History, found: Verdict, run: Run) -> list[Figure]:
             draw,
             note=found.sentence + marked,
             width=3.2 * panels if panels < 3 else 7.2,
-            height=2.7,
+            height=2.5,
         )
     ]
 

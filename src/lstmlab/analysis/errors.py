@@ -1,6 +1,6 @@
 """What a classifier gets wrong: which label for which, how sure it was, in which texts, and at what length."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -68,10 +68,23 @@ class Answers:
         """Where the mistakes are."""
         return np.flatnonzero(self.targets != self.predictions)
 
-    @property
+    @cached_property
     def calibration_error(self) -> float:
         """Expected calibration error, 0 to 1."""
         return metrics.calibration_error(self.probabilities, self.targets)
+
+    @cached_property
+    def calibration_chance(self) -> float:
+        """About the calibration error that a perfectly calibrated model would show on so few texts: a bin's accuracy
+        strays from its confidence c by sqrt(2/pi c(1-c)/n) on average."""
+        found = [one for one in metrics.calibration(self.probabilities, self.targets) if one.count]
+        strays = [one.count * np.sqrt(2 / np.pi * one.confidence * (1 - one.confidence) / one.count) for one in found]
+        return float(sum(strays)) / len(self.rows)
+
+    @property
+    def ill_calibrated(self) -> bool:
+        """Whether certainty misleads, by more than so few texts would show by chance."""
+        return len(self.rows) >= 100 and self.calibration_error >= max(BAD_CALIBRATION, 2 * self.calibration_chance)
 
     @cached_property
     def confusions(self) -> list[tuple[int, int, int]]:
@@ -90,10 +103,9 @@ def section(run: Run) -> Section:
     """Mistakes by label, by certainty and by length of the text, with the worst ones to read."""
     answers = Answers.of(run)
     bins = by_length(answers)
-    told = [*_labels(answers), calibration_words(answers), *_length_words(bins, run)]
-    tables = [_per_class(answers), *_confusions(answers), *_texts(answers), *_length_table(bins)]
-    figures = [_confusion_figure(answers)] if 2 <= len(answers.names) <= MOST_CLASSES else []
-    return Section("Errors", claim(answers), "\n\n".join(told), tables, [*figures, _certainty_figure(answers, bins)])
+    told = [*label_words(answers), calibration_words(answers), *length_words(bins, run)]
+    tables = [_per_class(answers), *_confusions(answers), *_length_table(bins), *_texts(answers)]
+    return Section("Errors", claim(answers), "\n\n".join(told), tables, _figures(answers, bins))
 
 
 def claim(answers: Answers) -> str:
@@ -121,7 +133,7 @@ def _name(answers: Answers, label: int) -> str:
     return f"“{excerpt(answers.names[label], 40)}”"
 
 
-def _labels(answers: Answers) -> list[str]:
+def label_words(answers: Answers) -> list[str]:
     """Labels that are harder than the others, and those never given."""
     scores = [one for one in metrics.per_class(answers.targets, answers.predictions, answers.names) if one.count]
     said = set(answers.predictions.tolist())
@@ -132,7 +144,7 @@ def _labels(answers: Answers) -> list[str]:
         told.append(f"Never predicted, though present in the test part: {names}.")
     if len(scores) > 1:
         best, worst = max(scores, key=lambda one: one.recall), min(scores, key=lambda one: one.recall)
-        if best.recall > worst.recall:
+        if metrics.interval(best.recall, best.count)[0] > metrics.interval(worst.recall, worst.count)[1]:
             told.append(
                 f"Best found is “{excerpt(best.name, 40)}” ({_percent(best.recall)} of its {best.count:,} texts), "
                 f"worst “{excerpt(worst.name, 40)}” ({_percent(worst.recall)} of {worst.count:,})."
@@ -147,14 +159,16 @@ def calibration_words(answers: Answers) -> str:
     right = float((answers.targets == answers.predictions).mean())
     said = (
         f"Calibration: the model is {_percent(sure)} sure on average and right in {_percent(right)} of {count:,} "
-        f"{'text' if count == 1 else 'texts'}; the expected calibration error is {format_score('calibration_error', error)}"
+        f"text{'s' * (count != 1)}; the expected calibration error is {format_score('calibration_error', error)}"
     )
     if count < 100:
         return f"{said}, which so few texts hardly tell."
-    if error < BAD_CALIBRATION:
-        return f"{said}: its certainty can be taken roughly at its word."
-    lean = "too sure of itself" if sure > right else "less sure than it may be"
-    return f"{said}: it is {lean}."
+    if not answers.ill_calibrated:
+        chance = f" (chance alone gives about {format_score('calibration_error', answers.calibration_chance)})"
+        return f"{said}{chance if error >= BAD_CALIBRATION else ''}: its certainty can be taken roughly at its word."
+    if abs(sure - right) < error / 2:
+        return f"{said}: it is too sure of some answers and not sure enough of others."
+    return f"{said}: it is {'too sure of itself' if sure > right else 'less sure than it may be'}."
 
 
 # ---- Length
@@ -182,7 +196,7 @@ class LengthBin:
         return f"{self.shortest:,} to {self.longest:,}" if self.longest > self.shortest else f"{self.shortest:,}"
 
 
-def by_length(answers: Answers, most: int = 6) -> list[LengthBin]:
+def by_length(answers: Answers, most: int = 5) -> list[LengthBin]:
     """Accuracy by length in bins of about equal size: fewer where there are few texts or few different lengths."""
     count = len(answers.rows)
     wanted = min(most, count // LEAST_PER_BIN)
@@ -203,7 +217,8 @@ def by_length(answers: Answers, most: int = 6) -> list[LengthBin]:
     return bins if len(bins) > 1 else []
 
 
-def _length_words(bins: Sequence[LengthBin], run: Run) -> list[str]:
+def length_words(bins: Sequence[LengthBin], run: Run) -> list[str]:
+    """Whether length makes a difference; nothing where there are too few texts to ask."""
     if not bins:
         return []
     best, worst = max(bins, key=lambda one: one.accuracy), min(bins, key=lambda one: one.accuracy)
@@ -212,9 +227,10 @@ def _length_words(bins: Sequence[LengthBin], run: Run) -> list[str]:
     ]
     cut = f" The model reads only {' and '.join(kept)} tokens of a text." if kept else ""
     if worst.high >= best.low:
-        return [f"Length: no clear effect; the 95 % intervals of all lengths overlap.{cut}"]
+        return ["Length: no clear effect; the 95 % intervals of the best and the worst bin overlap."]
     return [
-        f"Length: {_percent(best.accuracy)} of the texts of {best.words} words are right and {_percent(worst.accuracy)} "
+        f"Length: {_percent(best.accuracy)} of the texts of {best.words} words are right and "
+        f"{_percent(worst.accuracy)} "
         f"of those of {worst.words}, and their 95 % intervals do not touch.{cut}"
     ]
 
@@ -222,7 +238,7 @@ def _length_words(bins: Sequence[LengthBin], run: Run) -> list[str]:
 def _length_table(bins: Sequence[LengthBin]) -> list[Table]:
     if not bins:
         return []
-    rows = [
+    rows: list[list[Value]] = [
         [one.words, one.count, f"{100 * one.accuracy:.1f}", f"{100 * one.low:.1f} to {100 * one.high:.1f}"]
         for one in bins
     ]
@@ -231,7 +247,6 @@ def _length_table(bins: Sequence[LengthBin]) -> list[Table]:
             "Accuracy by length.",
             ["Words", "Texts", "Accuracy (%)", "95 % interval"],
             rows,
-            "Bins of about equal size; Wilson score intervals.",
         )
     ]
 
@@ -241,22 +256,22 @@ def _length_table(bins: Sequence[LengthBin]) -> list[Table]:
 
 def _per_class(answers: Answers) -> Table:
     scores = [one for one in metrics.per_class(answers.targets, answers.predictions, answers.names)]
-    note = "In per cent, except the counts."
+    note = ""
     if len(scores) > MOST_CLASSES:
         scores = sorted((one for one in scores if one.count), key=lambda one: one.f1)[:MOST_CLASSES]
-        note = f"The {len(scores)} labels with the lowest F1 of {len(answers.names)}. {note}"
-    rows = [
+        note = f"The {len(scores)} labels with the lowest F1 of {len(answers.names)}."
+    rows: list[list[Value]] = [
         [excerpt(one.name, 40), one.count, *(f"{100 * value:.1f}" for value in (one.precision, one.recall, one.f1))]
         for one in scores
     ]
-    return Table("Scores by label.", ["Label", "Texts", "Precision", "Recall", "F1"], rows, note)
+    return Table("Scores by label.", ["Label", "Texts", "Precision (%)", "Recall (%)", "F1 (%)"], rows, note)
 
 
 def _confusions(answers: Answers, most: int = 8) -> list[Table]:
-    if not answers.confusions:
+    if len(answers.confusions) <= 2:  # the confusions drawn say as much
         return []
     asked = np.bincount(answers.targets, minlength=len(answers.names))
-    rows = [
+    rows: list[list[Value]] = [
         [excerpt(answers.names[t], 40), excerpt(answers.names[p], 40), count, f"{100 * count / asked[t]:.1f}"]
         for t, p, count in answers.confusions[:most]
     ]
@@ -270,7 +285,7 @@ def _texts(answers: Answers) -> list[Table]:
     wrong, sure = answers.wrong, answers.probabilities.max(1)
     worst = [int(at) for at in wrong[np.argsort(-answers.losses[wrong], kind="stable")][:5]]
     confident = [int(at) for at in wrong[np.argsort(-sure[wrong], kind="stable")][:5] if at not in worst][:2]
-    unsure = [int(at) for at in np.argsort(sure, kind="stable")[:3]]
+    unsure = [int(at) for at in np.argsort(sure, kind="stable")[:2]]
     tables = []
     columns = ["Text", "Truth", "Answer", "p(answer)", "p(truth)"]
     if worst:
@@ -282,16 +297,11 @@ def _texts(answers: Answers) -> list[Table]:
 
 
 def _row(answers: Answers, at: int) -> list[Value]:
-    text = excerpt(str(answers.rows[at]["input"]), 150) or "(an empty text)"
+    text = excerpt(str(answers.rows[at]["input"]), 120) or "(an empty text)"
     chances = answers.probabilities[at]
     true, said = int(answers.targets[at]), int(answers.predictions[at])
-    return [
-        text,
-        excerpt(answers.names[true], 30),
-        excerpt(answers.names[said], 30),
-        _chance(chances[said]),
-        _chance(chances[true]),
-    ]
+    labels = (excerpt(answers.names[true], 30), excerpt(answers.names[said], 30))
+    return [text, *labels, _chance(chances[said]), _chance(chances[true])]
 
 
 def _chance(share: float) -> str:
@@ -301,61 +311,74 @@ def _chance(share: float) -> str:
 # ---- Figures
 
 
-def _confusion_figure(answers: Answers) -> Figure:
+def _figures(answers: Answers, bins: Sequence[LengthBin]) -> list[Figure]:
+    """Few labels: all in one row. More: the confusions on their own. Too many: no confusions drawn."""
+    classes = len(answers.names)
+    few = 2 <= classes <= 4
+    confusion = [lambda figure, axes: _draw_confusion(figure, axes, answers)] if classes >= 2 else []
+    beside = [lambda figure, axes: _draw_calibration(axes, answers)]
+    if bins:
+        beside.append(lambda figure, axes: _draw_length(axes, bins))
+    counted = "counts of test texts, coloured by their share of the true label"
+    certain = (
+        "how often answers of like certainty are right (below the diagonal the model is too sure of itself; grey bars: "
+        "share of texts)"
+    )
+    length = "accuracy by length with 95 % intervals" if bins else ""
+    told = [text for text in (counted if few else "", certain, length) if text]
+    found = [
+        _row_of(
+            confusion + beside if few else beside,
+            "errors",
+            "Errors and certainty.",
+            f"From left to right: {'; '.join(told)}." if len(told) > 1 else f"{certain.capitalize()}.",
+        )
+    ]
+    if confusion and not few and classes <= MOST_CLASSES:
+        size = min(3.0 + 0.18 * classes, 6.2)
+        note = f"{counted.capitalize()}."
+        found.insert(0, _row_of(confusion, "confusion", "Confusions on the test part.", note, size + 0.6, size))
+    return found
+
+
+def _row_of(
+    panels: Sequence[Callable[[Any, Any], None]],
+    name: str,
+    title: str,
+    note: str,
+    width: float = 0.0,
+    height: float = 2.4,
+) -> Figure:
+    def draw(figure: Any) -> None:
+        for panel, axes in zip(panels, figure.subplots(1, len(panels), squeeze=False)[0], strict=True):
+            panel(figure, axes)
+
+    return Figure(name, title, draw, note=note, width=width or {1: 3.4, 2: 6.0}.get(len(panels), 7.6), height=height)
+
+
+def _draw_confusion(figure: Any, axes: Any, answers: Answers) -> None:
     table = metrics.confusion(answers.targets, answers.predictions, len(answers.names))
     classes = len(answers.names)
-    labels = [excerpt(name, 16) for name in answers.names]
+    labels = [excerpt(name, 12 if classes <= 4 else 16) for name in answers.names]
     shares = table / np.maximum(table.sum(1, keepdims=True), 1)
-
-    def draw(figure: Any) -> None:
-        axes = figure.subplots()
-        image = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
-        for (true, said), count in np.ndenumerate(table):
-            if count or classes <= 8:
-                axes.text(
-                    said,
-                    true,
-                    f"{count:,}",
-                    ha="center",
-                    va="center",
-                    fontsize=9 if classes <= 8 else 5,
-                    color="white" if shares[true, said] > 0.6 else "#1f2933",
-                )
-        axes.set_xticks(
-            range(classes), labels, rotation=0 if classes <= 3 else 45, ha="center" if classes <= 3 else "right"
-        )
-        axes.set_yticks(range(classes), labels)
-        axes.set(title="Confusions", xlabel="Answer", ylabel="Truth")
+    image = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
+    for (true, said), count in np.ndenumerate(table):
+        if count or classes <= 8:
+            axes.text(
+                said,
+                true,
+                f"{count:,}",
+                ha="center",
+                va="center",
+                fontsize=9 if classes <= 8 else 5,
+                color="white" if shares[true, said] > 0.6 else "#1f2933",
+            )
+    flat = classes == 2
+    axes.set_xticks(range(classes), labels, rotation=0 if flat else 45, ha="center" if flat else "right")
+    axes.set_yticks(range(classes), labels, rotation=90 if flat else 0, va="center")
+    axes.set(title="Confusions", xlabel="Answer", ylabel="Truth")
+    if classes > 4:
         figure.colorbar(image, ax=axes, label="Share of the true label")
-
-    size = 2.6 if classes <= 3 else min(3.0 + 0.18 * classes, 6.2)
-    return Figure(
-        "confusion",
-        "Confusions on the test part.",
-        draw,
-        width=size + 1.4,
-        height=size,
-        note="Counts of test texts; the colour is their share of the true label.",
-    )
-
-
-def _certainty_figure(answers: Answers, bins: Sequence[LengthBin]) -> Figure:
-    def draw(figure: Any) -> None:
-        panels = figure.subplots(1, 2 if bins else 1, squeeze=False)[0]
-        _draw_calibration(panels[0], answers)
-        if bins:
-            _draw_length(panels[1], bins)
-
-    beside = " Right: accuracy by length with 95 % Wilson intervals." if bins else ""
-    return Figure(
-        "certainty",
-        "Certainty and length." if bins else "Certainty.",
-        draw,
-        width=6.6 if bins else 3.6,
-        height=2.9,
-        note=f"{'Left: h' if bins else 'H'}ow often answers of like certainty are right; below the diagonal the "
-        f"model is too sure of itself, and bars show the share of texts.{beside}",
-    )
 
 
 def _draw_calibration(axes: Any, answers: Answers) -> None:
@@ -366,7 +389,7 @@ def _draw_calibration(axes: Any, answers: Answers) -> None:
     axes.plot([one.confidence for one in found], [one.accuracy for one in found], "o-", label="this model")
     axes.set(title="Calibration", xlabel="Certainty of the answer", ylabel="Share of right answers", ylim=(0, 1.03))
     axes.set_xlim(max(0.0, min(one.low for one in found) - 0.05), 1.02)
-    axes.legend(loc="upper left")
+    axes.legend()
 
 
 def _draw_length(axes: Any, bins: Sequence[LengthBin]) -> None:

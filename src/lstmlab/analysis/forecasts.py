@@ -1,4 +1,4 @@
-"""A forecast beside the truth: how fast it goes wrong when fed with itself, and what of that this run's numbers explain."""
+"""A forecast beside the truth: how fast it goes wrong when fed with itself, and what this run's numbers explain."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ def applies(run: Run) -> bool:
 def section(run: Run) -> Section:
     """The forecast drawn, its error by step, and why it goes wrong as far as the run's numbers say."""
     told = Forecasts.of(run)
-    paragraphs = [_asked(told), _one_step(told, run), _growth(told), _end(told), _remark(told, run)]
+    paragraphs = [_asked(told), _one_step(told, run), growth_words(told), end_words(told), _remark(told, run)]
     return Section(
         "Forecast",
         claim(told, run.metrics.get("baseline", {})),
@@ -126,7 +126,8 @@ def claim(told: Forecasts, baseline: Mapping[str, Mapping[str, float]]) -> str:
 def _asked(told: Forecasts) -> str:
     count = "One window" if len(told.targets) == 1 else f"{len(told.targets):,} windows"
     return (
-        f"{count} of {told.inputs.shape[1]} known values, {told.horizon} to forecast: after the first of them the model "
+        f"{count} of {told.inputs.shape[1]} known values, {told.horizon} to forecast: after the first of them the "
+        "model "
         "reads its own forecasts in place of what it cannot know."
         if told.horizon > 1
         else ""
@@ -147,7 +148,8 @@ def _one_step(told: Forecasts, run: Run) -> str:
         return said
     missed = losses[0] ** 0.5 * run.saved_task.get("scaler", {}).get("deviation", 1.0)
     return (
-        f"{said} The last training loss of {number(losses[0])} looks small, but its root, the typical miss of one step, is "
+        f"{said} The last training loss of {number(losses[0])} looks small, but its root, the typical miss of one "
+        "step, is "
         f"{number(missed)}: {_share(missed / told.step)} of a step."
     )
 
@@ -156,7 +158,7 @@ def _share(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.01 else f"{100 * share:.1g} %"
 
 
-def _growth(told: Forecasts) -> str:
+def growth_words(told: Forecasts) -> str:
     """Where the error passes its two marks."""
     if told.horizon == 1:
         return ""
@@ -168,17 +170,19 @@ def _growth(told: Forecasts) -> str:
         limit = f"{share * told.amplitude:g} ({share:.0%} of the amplitude of the series)".replace("%", " %")
         marks.append(f"never passes {limit}" if at is None else f"passes {limit} at step {at}")
     worst = int(told.errors.argmax())
-    return f"Growth: the error {marks[0]} and {marks[1]}; it is largest, {number(told.errors[worst])}, at step {worst + 1}."
+    largest = f"it is largest, {number(told.errors[worst])}, at step {worst + 1}"
+    return f"Growth: the error {marks[0]} and {marks[1]}; {largest}."
 
 
-def _end(told: Forecasts) -> str:
+def end_words(told: Forecasts) -> str:
     """What the forecast has become: its amplitude and its period beside the truth's."""
     ends = {name: told.tail(values) for name, values in (("truth", told.targets), ("forecast", told.forecasts))}
     if told.horizon < 20 or not np.isfinite(told.forecasts).all():
         return ""
     spans = {name: float(np.ptp(values, 1).mean() / 2) for name, values in ends.items()}
     said = (
-        f"At the end, over the last {ends['truth'].shape[1]} steps, the forecast's amplitude is {number(spans['forecast'])} "
+        f"At the end, over the last {ends['truth'].shape[1]} steps, the forecast's amplitude is "
+        f"{number(spans['forecast'])} "
         f"and the truth's {number(spans['truth'])}"
     )
     if spans["forecast"] < 0.02 * spans["truth"]:
@@ -224,10 +228,14 @@ def _remark(told: Forecasts, run: Run) -> str:
     ]
     here = f" This run has {_listed(habits)}." if habits else ""
     return (
-        "General remark, from experiments with the sine over ten seeds and not from this run alone: most of the one-step "
-        "error is systematic (an offset, an amplitude some 2 % off, a phase up to 15 % of a step off at every step). Fed "
-        "back, it does not average out but adds up to an error of phase, and the forecast settles on another orbit (periods "
-        "of 4.2 to 7.7 were seen, in x, instead of 6.28) or on a constant. Many mini-batch steps, a learning rate that decays to zero and "
+        "General remark, from experiments with the sine over ten seeds and not from this run alone: most of the "
+        "one-step "
+        "error is systematic (an offset, an amplitude some 2 % off, a phase up to 15 % of a step off at every step). "
+        "Fed "
+        "back, it does not average out but adds up to an error of phase, and the forecast settles on another orbit "
+        "(periods "
+        "of 4.2 to 7.7 were seen, in x, instead of 6.28) or on a constant. Many mini-batch steps, a learning rate "
+        "that decays to zero and "
         f"forecasting the change cured it: a mean absolute error of at most 0.0002 over 500 steps for every seed.{here}"
     )
 
@@ -270,8 +278,9 @@ def _figure(told: Forecasts) -> Figure:
         _draw_errors(lower, told, ahead)
 
     note = (
-        f"Above: the forecast of {'the' if len(told.targets) == 1 else 'the first'} test window. Below: the absolute error at "
-        f"each step{'' if len(told.targets) == 1 else ', mean of all windows'}."
+        f"Above: the forecast of the {'' if len(told.targets) == 1 else 'first '}test window. Below: the absolute "
+        "error "
+        f"at each step{'' if len(told.targets) == 1 else ', mean of all windows'}."
     )
     return Figure("forecast", "Forecast and truth.", draw, width=6.6, height=4.0, note=note)
 

@@ -1,10 +1,12 @@
 """What a person sees while something runs: one living line on a terminal, plain lines elsewhere, never silence."""
 
+import shlex
+import shutil
 import sys
 import threading
 import time
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TextIO
 
 SILENCE = 1.9
 """Seconds without a sign of life after which one is given."""
@@ -75,9 +77,7 @@ class Console:
                     self._spoke = now
 
     def _draw(self, text: str) -> None:
-        from shutil import get_terminal_size
-
-        width = get_terminal_size().columns - 1
+        width = shutil.get_terminal_size().columns - 1
         self.stream.write(f"\r\x1b[2K\x1b[2m{text[:width]}\x1b[0m")
         self.stream.flush()
         self._drawn = True
@@ -102,10 +102,6 @@ def table(rows: list[list[str]], header: list[str], *, left: int = 1) -> list[st
     return [line(header), "  " + "  ".join("─" * width for width in widths), *map(line, rows)]
 
 
-def budget_text(settings: Any) -> str:
-    """The budget as people say it."""
-    for name in ("epochs", "steps", "minutes"):
-        value = getattr(settings, name)
-        if value is not None:
-            return f"{value:g} {name}" if value != 1 else f"1 {name[:-1]}"
-    return ""
+def program() -> str:
+    """What to type to call this program again: its name where the shell finds it, else as it was called."""
+    return "lstmlab" if shutil.which("lstmlab") else shlex.quote(sys.argv[0])

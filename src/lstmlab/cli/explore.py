@@ -34,10 +34,10 @@ def recipes(
         return
     if action != "show" or name is None:
         raise InputError("usage: lstmlab recipes, or lstmlab recipes show NAME")
-    from lstmlab import api
+    from lstmlab import request
     from lstmlab.recipe import describe, parse_overrides
 
-    print(describe(api.assemble(name, parse_overrides(changes or []))), end="")
+    print(describe(request.assemble(name, parse_overrides(changes or []))), end="")
 
 
 @app.command()
@@ -107,14 +107,16 @@ def new(
     ] = None,
 ) -> None:
     """Write a commented recipe for a data file, every setting in it, to change and train."""
-    from lstmlab import api
+    from lstmlab import request
+    from lstmlab.disk import save
     from lstmlab.errors import InputError
     from lstmlab.recipe import describe
+    from lstmlab.training import experiment
 
     path = output or Path(file.name.split(".")[0] + ".yaml")
     if path.exists():
         raise InputError(f"{path} exists already; choose another name with --output")
-    tree, found = api.guessed_tree(file, {})
+    tree, found = request.guessed(file, {})
     print(f"Guessed: {found.task}. " + "; ".join(found.reasons))
-    save(path, describe(api.experiment.assemble(tree, {}, str(file))).encode())
+    save(path, describe(experiment.assemble(tree, {}, str(file))).encode())
     print(f"Written: {path}\nNext:    lstmlab train {shlex.quote(str(path))}")

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lstmlab.cli import Words, app
-from lstmlab.cli.console import Console, clock, table
+from lstmlab.cli.console import Console, clock, program, table
 from lstmlab.errors import InputError
 
 if TYPE_CHECKING:
     from lstmlab.api import Result
+    from lstmlab.tasks.task import Recipe
     from lstmlab.training.experiment import Monitor
     from lstmlab.training.loop import LoopSettings, Tick
 
@@ -98,7 +99,7 @@ def begin(console: Console, facts: dict[str, Any]) -> None:
     console.line()
 
 
-def end(console: Console, result: "Result", files: dict[str, Path], seconds: float) -> None:
+def end(console: Console, result: "Result", seconds: float) -> None:
     """Scores beside baselines, the verdicts, where everything is, what to type next."""
     from lstmlab.metrics import format_score
 
@@ -113,23 +114,24 @@ def end(console: Console, result: "Result", files: dict[str, Path], seconds: flo
     console.line()
     for claim in result.claims():
         console.line(f"• {claim}")
-    where = shlex.quote(str(result.folder))
     console.line(f"\nTrained in {clock(metrics['train_seconds'])}, everything done in {clock(seconds)}.")
-    console.line(f"Report: {files['html']}")
-    console.line(f"Next:   {result.next_command(where)}")
+    console.line(f"Report: {result.folder / 'report.html'}")
+    console.line(f"Next:   {program()} {result.next_words()}")
 
 
-def fit(work: Any, console: Console, signals: Signals, started: float) -> None:
-    """Train or go on, write the report, say how it went."""
+def fit(work: Callable[["Monitor"], "Result"], started: float) -> None:
+    """Train or go on, with everything shown; a wish to stop ends with how to go on."""
     from lstmlab.training.experiment import Stopped
 
+    console, signals = Console(), Signals()
     try:
         with console, signals.caught():
             result = work(monitor(console, signals))
     except Stopped as stopped:
-        console.line(f"\nStopped; a checkpoint is kept. Go on with: lstmlab resume {shlex.quote(str(stopped.folder))}")
+        where = shlex.quote(str(stopped.folder))
+        console.line(f"\nStopped; a checkpoint is kept. Go on with: {program()} resume {where}")
         sys.exit(128 + (signals.asked or signal.SIGINT))
-    end(console, result, files, time.monotonic() - started)
+    end(console, result, time.monotonic() - started)
 
 
 @app.command()
@@ -142,51 +144,52 @@ def train(
 ) -> None:
     """Train a model, score it beside baselines, and write its report."""
     started = time.monotonic()
-    console, signals = Console(), Signals()
-    console.line(f"lstmlab train {shlex.join([what, *(changes or [])])}")
-    with console:
+    with Console() as console:
+        console.line(f"lstmlab train {shlex.join([what, *(changes or [])])}")
         console.activity("Starting PyTorch")
         from lstmlab import api
 
-    fit(
-        lambda watch: api.run_recipe(_recipe(console, what, changes or []), monitor=watch, output=output),
-        Console(),
-        signals,
-        started,
-    )
+        recipe = _recipe(console, what, changes or [])
+    fit(lambda watch: api.run_recipe(recipe, monitor=watch, output=output), started)
 
 
-def _recipe(console: Console, what: str, changes: Sequence[str]) -> Any:
+def _recipe(console: Console, what: str, changes: Sequence[str]) -> "Recipe":
     """The recipe meant, having said what was guessed, and asked where the guess is unsure."""
-    from lstmlab import api
+    from lstmlab import request
+    from lstmlab.data.guess import command
     from lstmlab.recipe import parse_overrides
+    from lstmlab.training import experiment
 
     typed = parse_overrides(changes)
-    if not api.is_data(what):
-        return api.assemble(what, typed)
-    tree, found = api.guessed_tree(Path(what), typed)
+    if not request.is_data(what):
+        return request.assemble(what, typed)
+    tree, found = request.guessed(Path(what), typed)
+    columns = {key.split(".")[-1] for key in typed} & {"text", "label"}
+    if len(columns) == 2:
+        return experiment.assemble(tree, typed, what)
     console.line(f"Guessed: {found.task}. " + "; ".join(found.reasons))
-    console.line(f"That is: {api.command(found)}")
+    console.line(f"That is: {command(found)} {shlex.join(changes)}".rstrip())
     if not found.sure:
+        told = "; ".join(found.alternatives)
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            raise InputError("not sure enough to go on by myself: type the command above, with the right columns")
-        if not typer.confirm("Not sure. Go on with this?"):
+            raise InputError(f"not sure enough to go on without you ({told}): type the command with the right columns")
+        console.activity("")
+        if not typer.confirm(f"Not sure ({told}). Go on with this?"):
             raise InputError("not started; type the command above with the right columns")
-    return api.experiment.assemble(tree, typed, what)
+    return experiment.assemble(tree, typed, what)
 
 
 @app.command()
 def resume(run: Annotated[str | None, typer.Argument(help="A run; the newest where not given.")] = None) -> None:
     """Go on with a run that was stopped or killed, to the last bit as if it had not been."""
     started = time.monotonic()
-    console, signals = Console(), Signals()
-    with console:
+    with Console() as console:
         console.activity("Starting PyTorch")
         from lstmlab import api
 
         found = api.find(run)
-    if found.finished:
-        console.line(f"{found.title} is finished. Its report: {found.folder / 'report.html'}")
-        return
-    console.line(f"Going on with {found.folder}")
-    fit(lambda watch: api.go_on(found, monitor=watch), Console(), signals, started)
+        if found.finished:
+            console.line(f"{found.title} is finished. Its report: {found.folder / 'report.html'}")
+            return
+        console.line(f"Going on with {found.folder}")
+    fit(lambda watch: api.go_on(found, monitor=watch), started)

@@ -68,7 +68,7 @@ class DataSettings(Settings):
 
 @dataclass(frozen=True)
 class Watch:
-    """How work that lasts tells where it is: a line to say, and a count of things done out of a total (0 if unknown)."""
+    """How work that lasts tells where it is: a line to say, and things done out of a total (0 where unknown)."""
 
     say: Callable[[str], None] = lambda line: None
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
@@ -80,13 +80,18 @@ def load(settings: DataSettings, seed: int, watch: Watch = Watch()) -> Dataset:
     return complete(parts, source, settings, seed)
 
 
-def read(settings: DataSettings, seed: int, watch: Watch = Watch()) -> tuple[dict[str, Corpus], Source]:
-    """The parts as they are, before anything is split off: one of them at least, named `train`."""
+def read(
+    settings: DataSettings, seed: int, watch: Watch = Watch(), *, least_classes: int = 2
+) -> tuple[dict[str, Corpus], Source]:
+    """The parts as they are, before anything is split off: one of them at least, named `train`.
+
+    A file of one's own with fewer than `least_classes` labels in its training part is refused.
+    """
     if settings.name is not None:
         return _read_named(settings, seed, watch)
     if settings.path is None:
         raise InputError("no data: give data.name=NAME (see `lstmlab data list`) or data.path=FILE")
-    return _read_own(settings, watch)
+    return _read_own(settings, watch, least_classes)
 
 
 def complete(parts: dict[str, Corpus], source: Source, settings: DataSettings, seed: int) -> Dataset:
@@ -124,7 +129,7 @@ def _read_named(settings: DataSettings, seed: int, watch: Watch) -> tuple[dict[s
     )
 
 
-def _read_own(settings: DataSettings, watch: Watch) -> tuple[dict[str, Corpus], Source]:
+def _read_own(settings: DataSettings, watch: Watch, least_classes: int) -> tuple[dict[str, Corpus], Source]:
     """One's own files: the parts a folder or archive brings, or one table for each part."""
     path = Path(str(settings.path))
     given = {
@@ -134,7 +139,7 @@ def _read_own(settings: DataSettings, watch: Watch) -> tuple[dict[str, Corpus], 
     parts: dict[str, Corpus] = {}
     steps: tuple[str, ...] = ()
     for part, file in given.items():
-        found, told = _read_file(file, settings, watch, least_classes=2 if part == "train" else 1)
+        found, told = _read_file(file, settings, watch, least_classes if part == "train" else 1)
         if part != "train":
             found = {part: found["train"]}
         if parts.keys() & found.keys():

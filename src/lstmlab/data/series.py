@@ -103,7 +103,7 @@ def load_series(settings: SeriesSettings) -> Dataset:
         f"{settings.points:,} points of sin(x), x evenly spaced on [0, {settings.end:g}]",
         licence="made by this program",
         steps=(
-            f"{len(train):,} training windows of {settings.window} values, each followed by {settings.steps} to forecast.",
+            f"{len(train):,} training windows of {settings.window} values, {settings.steps} to forecast after each.",
             f"{len(valid):,} validation windows whose targets are the last {len(known) - cut} known points."
             if valid is not None
             else "No validation part: every known point is trained on.",

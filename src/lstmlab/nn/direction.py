@@ -1,6 +1,7 @@
 """The weights of one layer in one direction: where they live, how they start, and how torch would store them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import sqrt
 from typing import Literal
 
@@ -16,11 +17,16 @@ Initialisation = Literal["torch", "orthogonal"]
 
 class Direction(nn.Module):
     """Parameters by torch's shapes, gates stacked in the cell's order: input_weight [GH F], recurrent_weight [GH H],
-    bias [GH], and recurrent_bias and vectors [H] where the cell has them."""
+    bias [GH], and recurrent_bias and vectors [H] where the cell has them.
+
+    With `second_bias`, gates without a recurrent bias have another bias that is added to the first and starts at zero.
+    The function is the same; but Adam moves both alike, so that their sum learns twice as fast, as in torch's layers.
+    """
 
     recurrent_bias: nn.Parameter | None
+    second_bias: nn.Parameter | None
 
-    def __init__(self, cell: Cell, input_size: int, hidden_size: int) -> None:
+    def __init__(self, cell: Cell, input_size: int, hidden_size: int, *, second_bias: bool = False) -> None:
         super().__init__()
         rows = len(cell.gates) * hidden_size
         self.cell = cell
@@ -29,20 +35,41 @@ class Direction(nn.Module):
         self.bias = nn.Parameter(torch.empty(rows))
         inner = nn.Parameter(torch.empty(len(cell.recurrent_bias) * hidden_size)) if cell.recurrent_bias else None
         self.register_parameter("recurrent_bias", inner)
+        single = [name for name in cell.gates if name not in cell.recurrent_bias]
+        second = nn.Parameter(torch.zeros(len(single) * hidden_size)) if second_bias and single else None
+        self.register_parameter("second_bias", second)
         self.vectors = nn.ParameterDict({name: torch.empty(hidden_size) for name in cell.parameters})
 
     @property
     def weights(self) -> Weights:
         """What a kernel is given."""
+        return replace(self.stored, bias=self._whole_bias())
+
+    @property
+    def stored(self) -> Weights:
+        """The parameters themselves, the second bias left out: what one writes to."""
         return Weights(self.input_weight, self.recurrent_weight, self.bias, self.recurrent_bias, dict(self.vectors))
+
+    def _whole_bias(self) -> Tensor:
+        if self.second_bias is None:
+            return self.bias
+        if not self.cell.recurrent_bias:
+            return self.bias + self.second_bias
+        zero = self.bias.new_zeros(self.recurrent_weight.shape[1])
+        pieces = iter(self.second_bias.split(len(zero)))
+        return self.bias + torch.cat(
+            [zero if name in self.cell.recurrent_bias else next(pieces) for name in self.cell.gates]
+        )
 
     @torch.no_grad()
     def initialise(self, how: Initialisation, forget_bias: float | None = None) -> None:
         """Draw all weights anew. `forget_bias` sets the forget gate's bias, whatever `how` would make of it."""
         draw = {"torch": self._draw_as_torch, "orthogonal": self._draw_orthogonal}[how]
         draw()
+        if self.second_bias is not None:
+            self.second_bias.zero_()
         if forget_bias is not None and "forget" in self.cell.gates:
-            self.weights.gate(self.cell, "forget").bias.fill_(forget_bias)
+            self.stored.gate(self.cell, "forget").bias.fill_(forget_bias)
 
     @torch.no_grad()
     def assign(self, weights: Weights) -> None:
@@ -50,6 +77,8 @@ class Direction(nn.Module):
         self.input_weight.copy_(weights.input)
         self.recurrent_weight.copy_(weights.recurrent)
         self.bias.copy_(weights.bias)
+        if self.second_bias is not None:
+            self.second_bias.zero_()
         if self.recurrent_bias is not None and weights.recurrent_bias is not None:
             self.recurrent_bias.copy_(weights.recurrent_bias)
         for name, vector in weights.parameters.items():
@@ -76,7 +105,7 @@ class Direction(nn.Module):
     def _draw_orthogonal(self) -> None:
         """Glorot-uniform input weights and orthogonal recurrent ones, gate by gate; biases from the cell; vectors 0."""
         for name in self.cell.gates:
-            gate = self.weights.gate(self.cell, name)
+            gate = self.stored.gate(self.cell, name)
             nn.init.xavier_uniform_(gate.input)
             nn.init.orthogonal_(gate.recurrent)
             gate.bias.fill_(self.cell.initial_bias.get(name, 0.0))

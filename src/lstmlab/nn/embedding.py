@@ -18,6 +18,8 @@ class EmbeddingSettings(Settings):
 
     size: int = Field(default=128, ge=1)
     """Numbers in a token's vector."""
+    deviation: float = Field(default=1.0, gt=0)
+    """Standard deviation of the normal numbers the vectors start with."""
     word_dropout: float = Field(default=0.0, ge=0, lt=1)
     """Training: part of the tokens whose whole vector is set to zero, chosen token by token."""
     locked_dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -25,12 +27,14 @@ class EmbeddingSettings(Settings):
 
 
 class Embedding(nn.Module):
-    """Token ids [B T] to vectors [B T E]. Id 0 is padding: its vector stays zero. The others start as N(0, 1)."""
+    """Token ids [B T] to vectors [B T E]. Id 0 is padding: its vector stays zero."""
 
     def __init__(self, settings: EmbeddingSettings, vocabulary_size: int) -> None:
         super().__init__()
         self.settings = settings
         self.table = nn.Embedding(vocabulary_size, settings.size, padding_idx=0)
+        with torch.no_grad():
+            self.table.weight.mul_(settings.deviation)
 
     @property
     def output_size(self) -> int:

@@ -42,6 +42,8 @@ class RecurrentSettings(Settings):
     """torch: all numbers uniform in ±1/√hidden_size; orthogonal: Glorot and orthogonal matrices, the cell's biases."""
     forget_bias: float | None = None
     """Where the forget gate's bias starts; null leaves that to the initialisation."""
+    second_bias: bool = False
+    """Give each gate a second bias, as torch's own layers do: under Adam the bias then learns twice as fast."""
 
     def idle(self) -> dict[str, str]:
         """Depth settings of a single layer, and a forget bias without a forget gate."""
@@ -70,6 +72,7 @@ class Recurrent(nn.Module):
         *,
         dropout: float = 0.0,
         residual: bool = False,
+        second_bias: bool = False,
     ) -> None:
         super().__init__()
         self.cell = find_cell(cell)
@@ -79,7 +82,9 @@ class Recurrent(nn.Module):
         self.layers = nn.ModuleList(
             nn.ModuleDict(
                 {
-                    name: Direction(self.cell, self.output_size if layer else input_size, hidden_size)
+                    name: Direction(
+                        self.cell, self.output_size if layer else input_size, hidden_size, second_bias=second_bias
+                    )
                     for name in self.directions
                 }
             )
@@ -98,6 +103,7 @@ class Recurrent(nn.Module):
             settings.bidirectional,
             dropout=settings.dropout,
             residual=settings.residual,
+            second_bias=settings.second_bias,
         )
         if settings.initialisation != "torch" or settings.forget_bias is not None:
             made.initialise(settings.initialisation, settings.forget_bias)

@@ -57,7 +57,7 @@ def put(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], where: Path) -> None:
-    """Put weights into a model. Raises InputError naming the first one that is missing, left over or of another shape."""
+    """Put weights into a model. Raises InputError naming the first that is missing, left over or of another shape."""
     own = model.state_dict()
     for name in sorted(own.keys() | weights.keys()):
         if name not in weights or name not in own:

@@ -102,7 +102,7 @@ def flushed_denormals() -> Iterator[None]:
 def kept_memory() -> bool:
     """Have glibc keep freed memory for the next step instead of handing it back to the system each time.
 
-    Large activations are otherwise mapped, zeroed and unmapped anew every step: measured, a third of an epoch of `imdb`.
+    Large activations are otherwise mapped, zeroed and unmapped anew every step: a third of the time of `imdb`, measured.
     Returns whether there was a glibc to tell. The numbers are mallopt's M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_MAX.
     """
     if not sys.platform.startswith("linux"):
@@ -171,9 +171,14 @@ def _training(recipe: Any, task: Task, data: Dataset, device: torch.device) -> T
 
 def _go(writer: RunWriter, training: Training, data: Dataset, recipe: Any, monitor: Monitor, started: float) -> Run:
     settings = recipe.training
+
+    def row(row: dict[str, Any]) -> None:
+        writer.row(row)
+        monitor.row(row, settings)
+
     hooks = Hooks(
         keep=writer.keep,
-        row=lambda row: (writer.row(row), monitor.row(row, settings)) and None,
+        row=row,
         tick=lambda tick: monitor.tick(tick, settings),
         stop=monitor.stop,
     )
@@ -201,7 +206,7 @@ def _score(writer: RunWriter, training: Training, data: Dataset, monitor: Monito
         monitor.say(f"Scoring the test part ({len(test):,} examples)")
         model.load_state_dict(training.scored_weights())
         metrics["test_last"], _ = _scores(training, test)
-    best, facts = writer.read_checkpoint("best")
+    best, _ = writer.read_checkpoint("best")
     model.load_state_dict({name: value.to(device) for name, value in best.items()})
     predictions: list[dict[str, Any]] = []
     if training.valid is not None:

@@ -1,0 +1,63 @@
+"""Every analysis on every kind of run: it holds where it applies, from the smallest run to a hostile one."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fake_runs import HOSTILE, answers, classification_run, curve, forecasting_run, texts
+from lstmlab.analysis import ANALYSES
+from lstmlab.report import as_text, unlabelled
+from lstmlab.training.run import Run
+
+RUNS: dict[str, Callable[[Path], Run]] = {
+    "a classifier": classification_run,
+    "the smallest classifier": lambda path: classification_run(
+        path, history=curve(1), predictions=answers(["a"], ["x", "y"]), baseline={}),
+    "a classifier of hostile texts": lambda path: classification_run(
+        path, predictions=answers(HOSTILE * 5, HOSTILE[:4], right=0.4)),
+    "a classifier of fifty labels": lambda path: classification_run(
+        path, predictions=answers(texts(200), [f"label {at}" for at in range(50)])),
+    "a classifier without history": lambda path: classification_run(path, history=[]),
+    "a forecaster": forecasting_run,
+    "the smallest forecaster": lambda path: forecasting_run(path, horizon=1, baseline={}),
+    "a forecaster without history": lambda path: forecasting_run(path, history=[]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", RUNS)
+@pytest.mark.parametrize("name", ANALYSES)
+def test_an_analysis_gives_a_claim_and_labelled_figures(name: str, kind: str, tmp_path: Path) -> None:
+    run = RUNS[kind](tmp_path / "made" / "up")
+    if not ANALYSES[name].applies(run):
+        return
+    found = ANALYSES[name].section(run)
+    assert found.claim.endswith(".")
+    assert len(found.claim.splitlines()) == 1
+    assert "nan" not in f" {found.claim} {found.evidence} ".lower().split()
+    assert [problem for figure in found.figures for problem in unlabelled(figure)] == []
+    assert as_text(found)
+
+
+def test_each_task_has_its_own_analysis(tmp_path: Path) -> None:
+    text, numbers = classification_run(tmp_path / "c"), forecasting_run(tmp_path / "f")
+    assert [name for name in ANALYSES if ANALYSES[name].applies(text)] == [
+        "data",
+        "model",
+        "curves",
+        "scores",
+        "errors",
+    ]
+    assert [name for name in ANALYSES if ANALYSES[name].applies(numbers)] == [
+        "data", "model", "curves", "scores", "forecasts"]  # fmt: skip
+
+
+def test_nothing_but_the_folder_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An analysis is of a finished run: it neither restores the model nor loads the data."""
+    run = classification_run(tmp_path / "c")
+    monkeypatch.setattr(Run, "weights", lambda self: pytest.fail("the weights were read"))
+    before = sorted(path.name for path in run.folder.rglob("*"))
+    for analysis in ANALYSES.values():
+        if analysis.applies(run):
+            analysis.section(run)
+    assert sorted(path.name for path in run.folder.rglob("*")) == before

@@ -1,0 +1,147 @@
+"""Schedules, averaging, accumulation, early stopping, the NaN guard."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from lstmlab import request
+from lstmlab.api import run_recipe
+from lstmlab.errors import InputError
+from lstmlab.training.experiment import Monitor, assemble, choose_device
+from lstmlab.training.nan_guard import Diverged
+from lstmlab.training.optimizer import Average, OptimizerSettings, scheduled_rate
+from lstmlab.training.run import Run
+
+TINY = {"text": "review", "label": "stars", "hidden_size": 8, "model.embedding.size": 8, "batch_size": 16}
+
+
+def optimizer(**settings: object) -> OptimizerSettings:
+    return OptimizerSettings(learning_rate=0.1, **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "rates"),
+    [
+        ({}, {0.0: 0.1, 0.5: 0.1, 1.0: 0.1}),
+        ({"schedule": "linear"}, {0.0: 0.1, 0.25: 0.075, 1.0: 0.0}),
+        ({"schedule": "linear", "final_rate": 0.5}, {0.0: 0.1, 0.5: 0.075, 1.0: 0.05}),
+        ({"schedule": "cosine"}, {0.0: 0.1, 0.5: 0.05, 1.0: 0.0}),
+        ({"schedule": "linear", "warmup": 0.2}, {0.0: 0.0, 0.1: 0.05, 0.2: 0.1, 0.6: 0.05, 1.0: 0.0}),
+        ({"schedule": "plateau"}, {0.3: 0.025}),
+    ],
+)
+def test_schedules(settings: dict, rates: dict) -> None:
+    for done, rate in rates.items():
+        assert scheduled_rate(optimizer(**settings), done, 0.25) == pytest.approx(rate)
+
+
+def test_the_average_follows_its_formula() -> None:
+    model = nn.Linear(1, 1)
+    average = Average(model, 0.9)
+    expected = model.weight.item()
+    for step in range(1, 200):
+        with torch.no_grad():
+            model.weight.fill_(float(step))
+        average.update(model, step)
+        keep = min(0.9, (1 + step) / (10 + step))
+        expected = keep * expected + (1 - keep) * step
+    assert average.weights["weight"].item() == pytest.approx(expected, rel=1e-5)
+    assert model.weight.item() == 199
+
+
+def test_the_average_is_what_is_scored_and_kept(tmp_path: Path, reviews: Path) -> None:
+    runs = [
+        run_recipe(
+            request.assemble("classification", {**TINY, "path": str(reviews), "epochs": 2, "average": average}),
+            output=tmp_path / str(average),
+        ).run
+        for average in (None, 0.99)
+    ]
+    # The steps themselves do not depend on the average, so the training loss is the same to the bit.
+    assert [row["train"] for row in runs[0].history] == [row["train"] for row in runs[1].history]
+    assert [row["valid"] for row in runs[0].history] != [row["valid"] for row in runs[1].history]
+
+
+def test_accumulated_batches_are_one_larger_batch(tmp_path: Path, reviews: Path) -> None:
+    common = {**TINY, "path": str(reviews), "epochs": 1, "model.dropout": 0.0, "word_dropout": 0.0, "bucket": False,
+              "average": None, "valid_fraction": 0.2, "test_fraction": 0.2}
+    small = request.assemble("classification", {**common, "batch_size": 8, "accumulate": 4})
+    large = request.assemble("classification", {**common, "batch_size": 32})
+    first, second = (run_recipe(recipe, output=tmp_path / name).run for name, recipe in (("a", small), ("b", large)))
+    assert first.history[-1]["step"] == second.history[-1]["step"]
+    assert first.history[-1]["train"]["loss"] == pytest.approx(second.history[-1]["train"]["loss"], rel=1e-4)
+    for name, weight in first.weights().items():
+        torch.testing.assert_close(weight, second.weights()[name], rtol=1e-3, atol=1e-5)
+
+
+def test_early_stopping_returns_the_best_weights_and_scores_the_last_too(tmp_path: Path, reviews: Path) -> None:
+    recipe = request.assemble(
+        "classification", {**TINY, "path": str(reviews), "epochs": 60, "patience": 2, "learning_rate": 0.05,
+                           "model.dropout": 0.0, "word_dropout": 0.0},
+    )
+    run = run_recipe(recipe, output=tmp_path / "run").run
+    losses = [row["valid"]["loss"] for row in run.history]
+    best = losses.index(min(losses)) + 1
+    assert run.metrics["best_epoch"] == best
+    assert len(losses) == best + 2 < 60
+    assert run.metrics["valid"]["loss"] == pytest.approx(min(losses), rel=1e-5)
+    assert run.metrics["test_last"] != run.metrics["test"]
+
+
+def test_a_budget_in_minutes_ends(tmp_path: Path, reviews: Path) -> None:
+    recipe = request.assemble("classification", {**TINY, "path": str(reviews), "minutes": 0.01})
+    run = run_recipe(recipe, output=tmp_path / "run").run
+    assert run.metrics["train_seconds"] < 5
+    assert run.history[-1]["seconds"] >= 0.6
+
+
+@pytest.mark.parametrize("budget", [{"epochs": 3, "steps": 3}, {"epochs": None}])
+def test_the_budget_is_exactly_one(reviews: Path, budget: dict) -> None:
+    with pytest.raises(InputError, match="the budget is exactly one of epochs, steps and minutes"):
+        request.assemble("classification", {**TINY, "path": str(reviews), **budget})
+
+
+def test_a_typed_budget_takes_the_recipes_place(reviews: Path) -> None:
+    recipe = request.assemble("classification", {**TINY, "path": str(reviews), "steps": 7})
+    assert (recipe.training.epochs, recipe.training.steps) == (None, 7)
+
+
+def test_a_diverging_run_names_step_examples_and_tensor(tmp_path: Path, reviews: Path) -> None:
+    recipe = request.assemble(
+        "classification", {**TINY, "path": str(reviews), "epochs": 5, "method": "sgd", "learning_rate": 1e30,
+                           "clip": None},
+    )
+    with pytest.raises(Diverged) as error:
+        run_recipe(recipe, output=tmp_path / "run")
+    told = str(error.value)
+    assert error.value.step >= 1
+    assert f"diverged at step {error.value.step} (epoch 1)" in told
+    assert any(word in told for word in ("the weight", "the output of layer", "the loss is", "the gradient of"))
+    assert "The batch holds the examples" in told
+    assert not Run(tmp_path / "run").finished
+
+
+@pytest.mark.parametrize(("wanted", "message"), [("mps", "device=mps is not there"), ("cuda", "device=cuda is not there")])
+def test_a_device_that_is_not_there(wanted: str, message: str) -> None:
+    if choose_device("auto").type == wanted:
+        pytest.skip(f"this machine has {wanted}")
+    with pytest.raises(InputError, match=message):
+        choose_device(wanted)
+
+
+def test_a_typed_path_takes_the_place_of_the_recipes_data_set() -> None:
+    tree = {"task": "classification", "data": {"name": "imdb"}, "training": {"epochs": 1}}
+    recipe = assemble(tree, {"path": "mine.csv"}, "it")
+    assert (recipe.data.name, recipe.data.path) == (None, "mine.csv")  # type: ignore[attr-defined]
+
+
+def test_monitors_hear_every_row_and_step(tmp_path: Path, reviews: Path) -> None:
+    ticks, rows = [], []
+    recipe = request.assemble("classification", {**TINY, "path": str(reviews), "steps": 12})
+    run_recipe(recipe, output=tmp_path / "run", monitor=Monitor(
+        tick=lambda tick, settings: ticks.append(tick), row=lambda row, settings: rows.append(row)))
+    assert len(ticks) == 12
+    assert ticks[-1].share == 1
+    assert rows[-1]["step"] == 12
