@@ -13,7 +13,7 @@ import time
 FIRST_BATCH = """
 import time, torch
 start = time.perf_counter()
-from lstmlab.api import assemble
+from lstmlab.request import assemble
 from lstmlab.data.load import Watch
 from lstmlab.tasks import TASKS
 from lstmlab.training.loop import Training

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lstmlab.api import assemble
+from lstmlab.request import assemble
 from lstmlab.data.text import LabelSet, TextEncoder, Tokens
 from lstmlab.tasks.classification import EncodedTexts, TextClassification
 from lstmlab.training.experiment import kept_memory

@@ -34,7 +34,7 @@ def test_the_step_where_it_goes_wrong_is_counted_from_one(tmp_path: Path) -> Non
     assert "at step 41;" in found.evidence
     assert [row[0] for row in found.tables[0].rows] == [1, 10, 50, 100, 500]
     assert "General remark, from experiments" in found.evidence
-    assert "This run has full batches, a constant learning rate and forecasting the value" in found.evidence
+    assert "This run has full batches, a constant learning rate and forecasts of the value" in found.evidence
 
 
 def test_another_orbit_is_seen(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Schedules, averaging, accumulation, early stopping, the NaN guard."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,11 @@ def test_accumulated_batches_are_one_larger_batch(tmp_path: Path, reviews: Path)
 
 
 def test_early_stopping_returns_the_best_weights_and_scores_the_last_too(tmp_path: Path, reviews: Path) -> None:
+    # Labels without a rule can only be learned by heart, which validation soon shows.
+    rows = reviews.read_text(encoding="utf-8").splitlines()
+    rng = random.Random(0)
+    noise = [f"{row.split(',')[0]},{rng.choice(['good', 'bad'])}" for row in rows[1:]]
+    reviews.write_text("\n".join([rows[0], *noise]) + "\n", encoding="utf-8")
     recipe = request.assemble(
         "classification", {**TINY, "path": str(reviews), "epochs": 60, "patience": 2, "learning_rate": 0.05,
                            "model.dropout": 0.0, "word_dropout": 0.0},
@@ -109,16 +115,14 @@ def test_a_typed_budget_takes_the_recipes_place(reviews: Path) -> None:
 
 
 def test_a_diverging_run_names_step_examples_and_tensor(tmp_path: Path, reviews: Path) -> None:
-    recipe = request.assemble(
-        "classification", {**TINY, "path": str(reviews), "epochs": 5, "method": "sgd", "learning_rate": 1e30,
-                           "clip": None},
-    )
+    # Vectors of such a size overflow inside the recurrent layer at the first step.
+    recipe = request.assemble("classification", {**TINY, "path": str(reviews), "epochs": 1, "deviation": 1e38})
     with pytest.raises(Diverged) as error:
         run_recipe(recipe, output=tmp_path / "run")
     told = str(error.value)
     assert error.value.step >= 1
     assert f"diverged at step {error.value.step} (epoch 1)" in told
-    assert any(word in told for word in ("the weight", "the output of layer", "the loss is", "the gradient of"))
+    assert 'the output of layer "encoder' in told
     assert "The batch holds the examples" in told
     assert not Run(tmp_path / "run").finished
 

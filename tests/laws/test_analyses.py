@@ -61,3 +61,20 @@ def test_nothing_but_the_folder_is_read(tmp_path: Path, monkeypatch: pytest.Monk
         if analysis.applies(run):
             analysis.section(run)
     assert sorted(path.name for path in run.folder.rglob("*")) == before
+
+
+@pytest.mark.slow
+def test_what_training_writes_can_be_analysed(reviews: Path, tmp_path: Path) -> None:
+    """The contract between a run's folder and its analyses, on a run that training wrote itself."""
+    import lstmlab
+
+    changes = {"text": "review", "label": "stars", "epochs": 3, "encoder.hidden_size": 8, "embedding.size": 8}
+    run = lstmlab.train("classification", path=str(reviews), root=tmp_path / "runs", **changes).run
+    applying = [name for name in ANALYSES if ANALYSES[name].applies(run)]
+    assert applying == ["data", "model", "curves", "scores", "errors"]
+    for name in applying:
+        found = ANALYSES[name].section(run)
+        assert found.claim.endswith(".")
+        assert [problem for figure in found.figures for problem in unlabelled(figure)] == []
+    series = lstmlab.train("sine", root=tmp_path / "runs", epochs=1, horizon=20).run
+    assert "of 20 steps" in ANALYSES["forecasts"].section(series).claim

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from lstmlab.api import assemble, go_on, run_recipe
+from lstmlab.api import go_on, run_recipe
 from lstmlab.errors import InputError
 from lstmlab.training.experiment import Monitor, Stopped
+from lstmlab.request import assemble
 from lstmlab.training.run import Run
 
 TEXT = {
@@ -135,7 +136,7 @@ def test_sigterm_keeps_a_checkpoint_and_says_how_to_go_on(tmp_path: Path, review
     process.send_signal(signal.SIGTERM)
     told, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
-    assert "lstmlab resume run" in told
+    assert "resume run" in told
     assert Run(tmp_path / "run").resumable
 
 

@@ -247,7 +247,7 @@ def _sound(curves: Curves) -> Told:
             f"at the end, with training loss at {number(train[-1])}"
         )
     else:
-        said = f"training loss fell from {number(train[0])} to {number(train[-1])} and has levelled off"
+        said = f"training loss fell from {number(train[0])} to {number(train[-1])} and on that scale no longer moves"
     return "sound", f"Sound: {said}."
 
 

@@ -43,7 +43,7 @@ def observations(run: Run) -> list[str]:
         if answers.ill_calibrated:
             told.append(errors.calibration_words(answers))
     if forecasts.applies(run):
-        told.append(forecasts.claim(forecasts.Forecasts.of(run), {}))
+        told.append(forecasts.held_words(forecasts.Forecasts.of(run)))
     return told
 
 
@@ -143,7 +143,7 @@ def _assess(run: Run, verdict: curves.Verdict) -> tuple[list[str], list[str]]:
     if forecasts.applies(run):
         told = forecasts.Forecasts.of(run)
         near = told.first_beyond(forecasts.NEAR * told.amplitude)
-        (good if near is None else bad).append(forecasts.claim(told, {}))
+        (good if near is None else bad).append(forecasts.held_words(told))
     return good, bad
 
 

@@ -297,8 +297,7 @@ def _texts(answers: Answers) -> list[Table]:
 
 
 def _row(answers: Answers, at: int) -> list[Value]:
-    text = excerpt(str(answers.rows[at]["input"]), 120) or "(an empty text)"
-    chances = answers.probabilities[at]
+    text, chances = excerpt(str(answers.rows[at]["input"]), 120) or "(an empty text)", answers.probabilities[at]
     true, said = int(answers.targets[at]), int(answers.predictions[at])
     labels = (excerpt(answers.names[true], 30), excerpt(answers.names[said], 30))
     return [text, *labels, _chance(chances[said]), _chance(chances[true])]

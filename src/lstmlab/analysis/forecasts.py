@@ -108,19 +108,25 @@ def section(run: Run) -> Section:
 
 def claim(told: Forecasts, baseline: Mapping[str, Mapping[str, float]]) -> str:
     """How long the forecast holds, and its mean error beside the baselines'."""
-    first = told.first_beyond(NEAR * told.amplitude)
-    limit = f"{NEAR * told.amplitude:g}"
-    held = f"all {told.horizon}" if first is None else f"only the first {first - 1} of {told.horizon}"
-    steps = "step" if told.horizon == 1 else "steps"
-    near = (
-        f"stays within {limit} of the truth for {held} {steps}"
-        if first != 1
-        else f"is off by more than {limit} from the first step"
-    )
+    held = held_words(told)
+    if not np.isfinite(told.errors).all():
+        return held
     mean = format_score("mae", float(told.errors.mean()))
     others = ", ".join(f"{name} {format_score('mae', scores.get('mae'))}" for name, scores in baseline.items())
-    fed = "Fed with its own forecasts, the model" if told.horizon > 1 else "The model"
-    return f"{fed} {near}; its mean absolute error is {mean}{f' ({others})' if others else ''}."
+    return f"{held.removesuffix('.')}; its mean absolute error is {mean}{f' ({others})' if others else ''}."
+
+
+def held_words(told: Forecasts) -> str:
+    """How long the forecast stays near the truth."""
+    first, limit = told.first_beyond(NEAR * told.amplitude), f"{NEAR * told.amplitude:g}"
+    model = "Fed with its own forecasts, the model" if told.horizon > 1 else "The model"
+    if not np.isfinite(told.errors).all():
+        broken = int(np.flatnonzero(~np.isfinite(told.errors))[0]) + 1
+        return f"{model} forecasts what is not a number from step {broken} of {told.horizon} on."
+    if first == 1:
+        return f"{model} is off by more than {limit} from the first step."
+    held = f"all {told.horizon}" if first is None else f"only the first {(first or 0) - 1} of {told.horizon}"
+    return f"{model} stays within {limit} of the truth for {held} step{'s' * (told.horizon != 1)}."
 
 
 def _asked(told: Forecasts) -> str:
@@ -222,7 +228,7 @@ def _remark(told: Forecasts, run: Run) -> str:
         for word, true in (
             ("full batches", full),
             ("a constant learning rate", optimizer["schedule"] == "constant"),
-            ("forecasting the value and not its change", not run.recipe["model"].get("change")),
+            ("forecasts of the value and not of its change", not run.recipe["model"].get("change")),
         )
         if true
     ]

@@ -26,7 +26,7 @@ def data(run: Run) -> Section:
     parts = told.get("parts", {})
     counts = [f"{count:,} {PARTS.get(part, part)}" for part, count in parts.items()]
     claim = f"{excerpt(told['name'], 60)}: {listed(counts)} examples." if counts else f"{excerpt(told['name'], 60)}."
-    lines = [_sentence(excerpt(told.get("description", ""), 600)), _source(told)]
+    lines = [_aim(run), _sentence(excerpt(told.get("description", ""), 600)), _source(told)]
     if told.get("steps"):
         lines.append(
             "What was done to the data, in order:\n" + "\n".join(f"- {excerpt(step, 400)}" for step in told["steps"])
@@ -40,16 +40,30 @@ def data(run: Run) -> Section:
     return Section("Problem and data", claim, "\n\n".join(filter(None, lines)))
 
 
+def _aim(run: Run) -> str:
+    """What is to be learned."""
+    if run.recipe["task"] == "forecasting":
+        asked = run.recipe["data"]
+        return f"To be learned: the next value of a series from the {asked['window']} before it."
+    names = list(run.predictions[0].get("probabilities", {})) if run.predictions else []
+    if not names:
+        return "To be learned: the label of a text."
+    shown = [f"“{excerpt(name, 30)}”" for name in names[:12]] + [f"{len(names) - 12} more"] * (len(names) > 12)
+    return f"To be learned: which of {len(names)} labels a text has, {listed(shown)}."
+
+
 def _source(told: Mapping[str, Any]) -> str:
     found = [
         f"Source: {excerpt(told['address'], 200)}." if told.get("address") else "",
         f"Licence: {excerpt(told['licence'], 200).rstrip('.')}." if told.get("licence") else "",
     ]
     sums = [
-        f"{excerpt(file, 60)} {excerpt(value, 12).rstrip('…')}…" for file, value in told.get("checksums", {}).items()
+        f"{excerpt(file, 60)} {excerpt(value, 13).rstrip('…')}" for file, value in told.get("checksums", {}).items()
     ]
     if sums:
-        found.append(f"SHA-256: {', '.join(sums[:4])}{f' and {len(sums) - 4} more' if len(sums) > 4 else ''}.")
+        found.append(
+            f"SHA-256 (beginning): {', '.join(sums[:4])}{f' and {len(sums) - 4} more' if len(sums) > 4 else ''}."
+        )
     return " ".join(filter(None, found))
 
 
@@ -127,9 +141,9 @@ def _architecture(run: Run) -> str:
         parts.append(
             f"Text becomes {text.get('level', 'word')} tokens{cut}; each becomes a vector of {size} numbers learned "
             "with "
-            f"the rest (embedding). The encoder is {encoder_words(run)}"
+            f"the rest (embedding). Encoder: {encoder_words(run)}"
             + (f", run over pieces of {pieces} tokens side by side" if pieces else "")
-            + f". Its outputs are pooled ({pooling}; “last” is the state after the whole text), and a linear layer "
+            + f". Its outputs are pooled ({pooling}), and a linear layer "
             "gives "
             + (
                 "the logit of the second label (one sigmoid unit)."
@@ -347,7 +361,7 @@ def _table(run: Run, found: Comparison) -> Table:
         "Scores on the test part.",
         ["", *heads],
         shown,
-        f"(best): the best {SCORES[found.score].title} on the test part. Arrows point to the better side.",
+        f"(best): best by {SCORES[found.score].title} on the test part. Arrows point to the better side.",
     )
 
 

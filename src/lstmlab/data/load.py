@@ -34,15 +34,15 @@ class DataSettings(Settings):
     """The column that holds the label; guessed where not given."""
     encoding: str = "utf-8"
     """How one's own files are encoded."""
-    limit: int | None = Field(None, gt=0)
+    limit: int | None = Field(default=None, gt=0)
     """Use only this many training examples (before validation is split off), labels in proportion."""
-    valid_fraction: float = Field(0.1, gt=0, lt=1)
+    valid_fraction: float = Field(default=0.1, gt=0, lt=1)
     """Share of the training part split off for validation where the data has no such part (0 to 1)."""
-    test_fraction: float = Field(0.1, gt=0, lt=1)
+    test_fraction: float = Field(default=0.1, gt=0, lt=1)
     """Share of the whole split off for testing where the data has no such part (0 to 1)."""
-    length: int = Field(20, gt=0)
+    length: int = Field(default=20, gt=0)
     """Synthetic sets: the longest sequence, in steps."""
-    count: int = Field(2000, gt=9)
+    count: int = Field(default=2000, gt=9)
     """Synthetic sets: how many training examples."""
 
     @model_validator(mode="after")

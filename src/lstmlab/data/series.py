@@ -21,21 +21,21 @@ class SeriesSettings(Settings):
 
     name: Literal["sine"] = "sine"
     """The series: sine, a thousand points of sin(x) whose continuation is known for ever."""
-    points: int = Field(1000, gt=10)
+    points: int = Field(default=1000, gt=10)
     """Points of the known series, evenly spaced on [0, `end`], both ends included."""
-    end: float = Field(100.0, gt=0)
+    end: float = Field(default=100.0, gt=0)
     """Last x of the known series."""
-    window: int = Field(50, gt=0)
+    window: int = Field(default=50, gt=0)
     """Steps the model sees."""
-    steps: int = Field(1, gt=0)
+    steps: int = Field(default=1, gt=0)
     """Steps ahead in each training window; beyond the first the model is fed its own forecasts."""
-    horizon: int = Field(100, gt=0)
+    horizon: int = Field(default=100, gt=0)
     """Test: steps ahead of the end of the known series, the model fed with its own forecasts."""
-    valid_fraction: float = Field(0.0, ge=0, lt=1)
+    valid_fraction: float = Field(default=0.0, ge=0, lt=1)
     """Share of the known series kept for validation, the last in time (0 to 1); 0 keeps none."""
-    limit: int | None = Field(None, gt=0)
+    limit: int | None = Field(default=None, gt=0)
     """Use only this many training windows, the latest ones."""
-    season: int | None = Field(None, gt=0)
+    season: int | None = Field(default=None, gt=0)
     """Steps in a season, for the seasonal naive baseline; null leaves that baseline out."""
     scale: Literal["none", "standard"] = "standard"
     """Scaling before the model sees the numbers: none, or to mean 0 and deviation 1 of the training part."""
@@ -63,10 +63,10 @@ class Scaler:
         return values * self.deviation + self.mean
 
 
-def windows(series: Series, window: int, steps: int, first: int = 0) -> Corpus:
+def windows(series: Series, window: int, steps: int, *, first: int = 0, start: int = 0) -> Corpus:
     """Every window of `window` values whose `steps` targets begin at position `first` or later.
 
-    `id` is the position of the first target. Raises InputError where the series is too short for one.
+    `id` is the position of the first target, counting the first value of `series` as `start`. Raises InputError where the series is too short for one.
     """
     starts = np.arange(max(first - window, 0), len(series) - window - steps + 1)
     if not len(starts):
@@ -78,7 +78,7 @@ def windows(series: Series, window: int, steps: int, first: int = 0) -> Corpus:
     return Corpus.of(
         pl.DataFrame(
             {
-                "id": (starts + window).astype(str),
+                "id": (start + starts + window).astype(str),
                 "inputs": pl.Series(views[:, :window].tolist(), dtype=pl.List(pl.Float64)),
                 "target": pl.Series(views[:, window:].tolist(), dtype=pl.List(pl.Float64)),
             }
@@ -95,7 +95,10 @@ def load_series(settings: SeriesSettings) -> Dataset:
     if settings.limit is not None:
         train = train[-settings.limit :]
     valid = windows(known, settings.window, settings.steps, first=cut) if cut < len(known) else None
-    test = windows(np.concatenate([known[-settings.window :], future]), settings.window, settings.horizon)
+    recent = known[-settings.window :]
+    test = windows(
+        np.concatenate([recent, future]), settings.window, settings.horizon, start=len(known) - settings.window
+    )
     # The test's whole past stands beside its window: naive forecasts may look further back than the model does.
     test = Corpus.of(test.frame.with_columns(past=pl.Series([known.tolist()] * len(test), dtype=pl.List(pl.Float64))))
     source = Source(

@@ -16,7 +16,7 @@ class ForecasterSettings(Settings):
     encoder: RecurrentSettings = RecurrentSettings(hidden_size=50, bidirectional=False)
     change: bool = False
     """Forecast the change from the last value instead of the value itself."""
-    input_noise: float = Field(0.0, ge=0)
+    input_noise: float = Field(default=0.0, ge=0)
     """Training: standard deviation of Gaussian noise added to the inputs, in scaled units."""
 
 

@@ -1,7 +1,7 @@
 """What a task is, and what tasks share."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -45,6 +45,7 @@ class Recipe(Settings):
     about: About = About()
 
 
+@runtime_checkable
 class Encoded(Protocol):
     """One part of the data as numbers, ready to be cut into batches."""
 
@@ -56,6 +57,7 @@ class Encoded(Protocol):
     def __len__(self) -> int: ...
 
 
+@runtime_checkable
 class Task(Protocol):
     """Everything training and prediction need to know of what is being learned.
 
@@ -74,12 +76,12 @@ class Task(Protocol):
         ...
 
     @classmethod
-    def prepare(cls, recipe: Any, data: Dataset, watch: Watch) -> Self:
+    def prepare(cls, recipe: Any, data: Dataset, watch: Watch) -> "Task":
         """A task fitted on `data.train` alone."""
         ...
 
     @classmethod
-    def restore(cls, recipe: Any, saved: Mapping[str, Any]) -> Self:
+    def restore(cls, recipe: Any, saved: Mapping[str, Any]) -> "Task":
         """The task that `saved()` was written from."""
         ...
 

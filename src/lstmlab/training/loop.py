@@ -43,24 +43,24 @@ EVALUATION_BATCH = 256
 class LoopSettings(Settings):
     """How long and in what portions a model learns. The budget is one of epochs, steps or minutes."""
 
-    epochs: int | None = Field(None, gt=0)
+    epochs: int | None = Field(default=None, gt=0)
     """Budget: passes over the training part."""
-    steps: int | None = Field(None, gt=0)
+    steps: int | None = Field(default=None, gt=0)
     """Budget: optimiser steps."""
-    minutes: float | None = Field(None, gt=0)
+    minutes: float | None = Field(default=None, gt=0)
     """Budget: minutes of training, evaluations not counted."""
-    batch_size: int = Field(64, gt=0)
+    batch_size: int = Field(default=64, gt=0)
     """Examples in a batch."""
-    tokens: int | None = Field(None, gt=0)
+    tokens: int | None = Field(default=None, gt=0)
     """Most padded steps in a batch (rows × longest row): long texts then come in smaller batches."""
     bucket: bool = True
     """Put texts of like length into one batch, so that little is padded."""
-    accumulate: int = Field(1, gt=0)
+    accumulate: int = Field(default=1, gt=0)
     """Batches whose gradients are added up before one optimiser step."""
-    patience: int | None = Field(None, gt=0)
+    patience: int | None = Field(default=None, gt=0)
     """Stop after this many evaluations without a better validation loss; null uses up the budget."""
     optimizer: OptimizerSettings = OptimizerSettings()
-    checkpoint_seconds: float = Field(30.0, ge=0)
+    checkpoint_seconds: float = Field(default=30.0, ge=0)
     """Seconds between checkpoints to go on from (besides one after every evaluation)."""
 
     @model_validator(mode="after")
@@ -82,7 +82,7 @@ class Moment:
     """Optimiser steps done in all."""
     seconds: float = 0.0
     """Training time so far, evaluations not counted."""
-    sums: dict[str, list[float]] = field(default_factory=dict)
+    sums: dict[str, list[float | int]] = field(default_factory=dict)
     """This epoch's loss and scores so far, each as [sum, count]."""
     best_epoch: int = 0
     best_loss: float = float("inf")

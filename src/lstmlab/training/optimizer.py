@@ -16,29 +16,29 @@ class OptimizerSettings(Settings):
 
     method: Literal["adam", "adamw", "sgd"] = "adam"
     """Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019) or stochastic gradient descent."""
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0)
     """The largest step size, reached after warm-up."""
     schedule: Literal["constant", "linear", "cosine", "plateau"] = "constant"
     """How the learning rate falls: not at all, in a line or half cosine over the budget, or when validation stalls."""
-    warmup: float = Field(0.0, ge=0, lt=1)
+    warmup: float = Field(default=0.0, ge=0, lt=1)
     """Share of the budget over which the learning rate rises from zero in a line (0 to 1)."""
-    final_rate: float = Field(0.0, ge=0, le=1)
+    final_rate: float = Field(default=0.0, ge=0, le=1)
     """Linear and cosine: the last learning rate as a share of the largest (0 to 1)."""
-    plateau_factor: float = Field(0.5, gt=0, lt=1)
+    plateau_factor: float = Field(default=0.5, gt=0, lt=1)
     """Plateau: what the learning rate is multiplied by when validation loss stalls."""
-    plateau_patience: int = Field(2, ge=0)
+    plateau_patience: int = Field(default=2, ge=0)
     """Plateau: evaluations without a better validation loss before the rate falls."""
-    beta1: float = Field(0.9, ge=0, lt=1)
+    beta1: float = Field(default=0.9, ge=0, lt=1)
     """Adam and AdamW: memory of the gradient."""
-    beta2: float = Field(0.999, ge=0, lt=1)
+    beta2: float = Field(default=0.999, ge=0, lt=1)
     """Adam and AdamW: memory of the squared gradient."""
-    momentum: float = Field(0.9, ge=0, lt=1)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
     """SGD: memory of the gradient."""
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
     """Pull towards zero: decoupled for AdamW, in the gradient otherwise."""
-    clip: float | None = Field(None, gt=0)
+    clip: float | None = Field(default=None, gt=0)
     """Largest norm of the whole gradient; null does not clip (Pascanu et al. 2013)."""
-    average: float | None = Field(None, gt=0, lt=1)
+    average: float | None = Field(default=None, gt=0, lt=1)
     """Decay of a running average of the weights, which is what gets scored and kept; null keeps the weights."""
 
     def idle(self) -> dict[str, str]:
