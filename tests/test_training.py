@@ -11,9 +11,10 @@ from lstmlab import request
 from lstmlab.api import run_recipe
 from lstmlab.errors import InputError
 from lstmlab.training.experiment import Monitor, assemble, choose_device
-from lstmlab.training.nan_guard import Diverged
+from lstmlab.training.nan_guard import Diverged, blame
 from lstmlab.training.optimizer import Average, OptimizerSettings, scheduled_rate
 from lstmlab.training.run import Run
+from lstmlab.types import Batch, Loss, Padded
 
 TINY = {"text": "review", "label": "stars", "hidden_size": 8, "model.embedding.size": 8, "batch_size": 16}
 
@@ -122,9 +123,38 @@ def test_a_diverging_run_names_step_examples_and_tensor(tmp_path: Path, reviews:
     told = str(error.value)
     assert error.value.step >= 1
     assert f"diverged at step {error.value.step} (epoch 1)" in told
-    assert 'the output of layer "encoder' in told
+    assert 'the weight "embedding.table.weight" holds infinity' in told
     assert "The batch holds the examples" in told
     assert not Run(tmp_path / "run").finished
+
+
+class Broken(nn.Module):
+    """Gives what it is told to at one place of a chain."""
+
+    def __init__(self, output: float, gradient: float) -> None:
+        super().__init__()
+        self.first = nn.Linear(1, 1)
+        self.second = nn.Linear(1, 1)
+        self.first.register_forward_hook(lambda module, inputs, value: value * output)
+        self.second.register_full_backward_hook(lambda module, inputs, outputs: (inputs[0] * gradient,))
+
+    def forward(self, batch: Batch) -> Loss:
+        return Loss(self.second(self.first(batch.inputs.values[:, :1].float()))[:, 0], 1)
+
+
+@pytest.mark.parametrize(
+    ("output", "gradient", "told"),
+    [
+        (float("nan"), 1.0, 'the output of layer "first" (Linear) holds NaN (1 of 1 values)'),
+        (float("inf"), 1.0, 'the output of layer "first" (Linear) holds infinity'),
+        (1.0, float("nan"), 'the gradient of "first.weight" holds NaN'),
+    ],
+)
+def test_the_first_tensor_that_went_wrong_is_named(output: float, gradient: float, told: str) -> None:
+    torch.manual_seed(0)
+    one = torch.ones(1, dtype=torch.long)
+    model = Broken(output, gradient)
+    assert blame(model, model, [Batch(Padded(one[None], one), None, one)]).startswith(told)
 
 
 @pytest.mark.parametrize(("wanted", "message"), [("mps", "device=mps is not there"), ("cuda", "device=cuda is not there")])

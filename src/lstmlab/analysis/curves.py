@@ -263,6 +263,12 @@ def _aside(curves: Curves) -> str:
             "harder, where weights are averaged before they are scored, and while a model still learns fast: "
             "training loss is the mean over an epoch, validation loss is measured after it."
         )
+    if finite and curves.valid[-1] > 2 * curves.train[-1] and not _overfitting(curves):
+        ratio = "many" if curves.train[-1] <= curves.valid[-1] / 1000 else f"{curves.valid[-1] / curves.train[-1]:.2g}"
+        told.append(
+            f"Validation loss ends at {ratio} times the training loss: the model knows its training part better than the "
+            "rule behind it, though validation loss has not risen much for that."
+        )
     single = _jumps(curves.train)
     if len(single) == 1:
         told.append(f"Training loss jumped up once, in epoch {curves.epochs[single[0]]}, and came back.")

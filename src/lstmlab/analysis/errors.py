@@ -16,6 +16,8 @@ from lstmlab.training.run import Run
 
 MOST_CLASSES = 20
 """With more, a confusion matrix cannot be read on a page."""
+FEW_CLASSES = 6
+"""Up to here the matrix fits beside the other drawings."""
 LEAST_PER_BIN = 20
 """Fewer texts say nothing about a length."""
 BAD_CALIBRATION = 0.05
@@ -267,7 +269,7 @@ def _per_class(answers: Answers) -> Table:
     return Table("Scores by label.", ["Label", "Texts", "Precision (%)", "Recall (%)", "F1 (%)"], rows, note)
 
 
-def _confusions(answers: Answers, most: int = 8) -> list[Table]:
+def _confusions(answers: Answers, most: int = 6) -> list[Table]:
     if len(answers.confusions) <= 2:  # the confusions drawn say as much
         return []
     asked = np.bincount(answers.targets, minlength=len(answers.names))
@@ -313,7 +315,7 @@ def _chance(share: float) -> str:
 def _figures(answers: Answers, bins: Sequence[LengthBin]) -> list[Figure]:
     """Few labels: all in one row. More: the confusions on their own. Too many: no confusions drawn."""
     classes = len(answers.names)
-    few = 2 <= classes <= 4
+    few = 2 <= classes <= FEW_CLASSES
     confusion = [lambda figure, axes: _draw_confusion(figure, axes, answers)] if classes >= 2 else []
     beside = [lambda figure, axes: _draw_calibration(axes, answers)]
     if bins:
@@ -358,7 +360,7 @@ def _row_of(
 def _draw_confusion(figure: Any, axes: Any, answers: Answers) -> None:
     table = metrics.confusion(answers.targets, answers.predictions, len(answers.names))
     classes = len(answers.names)
-    labels = [excerpt(name, 12 if classes <= 4 else 16) for name in answers.names]
+    labels = [excerpt(name, 10 if classes <= FEW_CLASSES else 16) for name in answers.names]
     shares = table / np.maximum(table.sum(1, keepdims=True), 1)
     image = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
     for (true, said), count in np.ndenumerate(table):
@@ -369,14 +371,14 @@ def _draw_confusion(figure: Any, axes: Any, answers: Answers) -> None:
                 f"{count:,}",
                 ha="center",
                 va="center",
-                fontsize=9 if classes <= 8 else 5,
+                fontsize=9 if classes <= 3 else 7 if classes <= 8 else 5,
                 color="white" if shares[true, said] > 0.6 else "#1f2933",
             )
     flat = classes == 2
     axes.set_xticks(range(classes), labels, rotation=0 if flat else 45, ha="center" if flat else "right")
     axes.set_yticks(range(classes), labels, rotation=90 if flat else 0, va="center")
     axes.set(title="Confusions", xlabel="Answer", ylabel="Truth")
-    if classes > 4:
+    if classes > FEW_CLASSES:
         figure.colorbar(image, ax=axes, label="Share of the true label")
 
 
