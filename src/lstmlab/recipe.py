@@ -76,7 +76,9 @@ def write_yaml(tree: Mapping[str, Any]) -> str:
     """YAML that `read_yaml` reads back to the same tree."""
     out = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style, yaml.width, yaml.sort_base_mapping_type_on_output = False, 110, False
+    yaml.default_flow_style = False
+    yaml.width = 110
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.dump(dict(tree), out)
     return out.getvalue()
 

@@ -69,12 +69,23 @@ class Padded:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step learns from. `index` [B] leads every prediction back to its Example."""
+    """What one step learns from. `index` [B] leads every prediction back to its Example.
+
+    `hints` [B T C] are numbers that stand beside each step of a training batch where the task has counted some.
+    """
 
     inputs: Padded
     targets: Tensor | None
     index: Int[Tensor, "B"]
     second: Padded | None = None
+    hints: Padded | None = None
+
+    @property
+    def wanted(self) -> Tensor:
+        """The targets. Raises ValueError for a batch that has none."""
+        if self.targets is None:
+            raise ValueError("this batch has no targets")
+        return self.targets
 
     def to(self, device: torch.device) -> "Batch":
         """The same on another device."""
@@ -83,6 +94,7 @@ class Batch:
             None if self.targets is None else self.targets.to(device),
             self.index.to(device),
             None if self.second is None else self.second.to(device),
+            None if self.hints is None else self.hints.to(device),
         )
 
 

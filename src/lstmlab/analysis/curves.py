@@ -266,8 +266,8 @@ def _aside(curves: Curves) -> str:
     if finite and curves.valid[-1] > 2 * curves.train[-1] and not _overfitting(curves):
         ratio = "many" if curves.train[-1] <= curves.valid[-1] / 1000 else f"{curves.valid[-1] / curves.train[-1]:.2g}"
         told.append(
-            f"Validation loss ends at {ratio} times the training loss: the model knows its training part better than the "
-            "rule behind it, though validation loss has not risen much for that."
+            f"Validation loss ends at {ratio} times the training loss: the model knows its training part better than "
+            "the rule behind it, though validation loss has not risen much for that."
         )
     single = _jumps(curves.train)
     if len(single) == 1:

@@ -6,6 +6,7 @@ from datetime import datetime
 import numpy as np
 
 from lstmlab.analysis import ANALYSES, curves, errors, forecasts, overview
+from lstmlab.analysis.answers import Answers, by_length
 from lstmlab.errors import InputError
 from lstmlab.metrics import SCORES, format_score
 from lstmlab.report import Document, Section, excerpt
@@ -38,7 +39,7 @@ def observations(run: Run) -> list[str]:
     told = [overview.Comparison.of(run).words] if overview.has_scores(run) else []
     told.append(curves.judge(run).sentence)
     if errors.applies(run):
-        answers = errors.Answers.of(run)
+        answers = Answers.of(run)
         told.append(errors.claim(answers))
         if answers.ill_calibrated:
             told.append(errors.calibration_words(answers))
@@ -71,10 +72,7 @@ def _facts(run: Run) -> list[tuple[str, Value]]:
             )
     facts.append(("Training", curves.judge(run).kind))
     if run.finished:
-        facts += [
-            ("Parameters", f"{run.metrics['parameters']:,}"),
-            ("Trained in", f"{_duration(run.metrics['train_seconds'])} on {run.environment['device']}"),
-        ]
+        facts.append(("Trained in", f"{_duration(run.metrics['train_seconds'])} on {run.environment['device']}"))
     return [*facts, ("Run", excerpt(run.title, 80))]
 
 
@@ -139,7 +137,7 @@ def _assess(run: Run, verdict: curves.Verdict) -> tuple[list[str], list[str]]:
     if verdict.kind != "too short to tell":
         (good if verdict.kind == "sound" else bad).append(verdict.sentence)
     if errors.applies(run):
-        _assess_answers(run, errors.Answers.of(run), good, bad)
+        _assess_answers(run, Answers.of(run), good, bad)
     if forecasts.applies(run):
         told = forecasts.Forecasts.of(run)
         near = told.first_beyond(forecasts.NEAR * told.amplitude)
@@ -147,18 +145,18 @@ def _assess(run: Run, verdict: curves.Verdict) -> tuple[list[str], list[str]]:
     return good, bad
 
 
-def _assess_answers(run: Run, answers: errors.Answers, good: list[str], bad: list[str]) -> None:
+def _assess_answers(run: Run, answers: Answers, good: list[str], bad: list[str]) -> None:
     if len(answers.rows) >= 100:
         (bad if answers.ill_calibrated else good).append(errors.calibration_words(answers))
     for sentence in errors.label_words(answers):
         bad.append(sentence)
-    for sentence in errors.length_words(errors.by_length(answers), run):
+    for sentence in errors.length_words(by_length(answers), run):
         (good if "no clear effect" in sentence else bad).append(sentence)
 
 
 def _bad_outputs(run: Run) -> list[str]:
     if errors.applies(run):
-        return _bad_answers(run, errors.Answers.of(run))
+        return _bad_answers(run, Answers.of(run))
     if forecasts.applies(run):
         told = forecasts.Forecasts.of(run)
         if told.first_beyond(forecasts.NEAR * told.amplitude) is None:
@@ -171,7 +169,7 @@ def _bad_outputs(run: Run) -> list[str]:
     return []
 
 
-def _bad_answers(run: Run, answers: errors.Answers) -> list[str]:
+def _bad_answers(run: Run, answers: Answers) -> list[str]:
     wrong = answers.wrong
     if not len(wrong):
         return ["There is none among these test texts."]
@@ -241,9 +239,25 @@ def _next(run: Run, verdict: curves.Verdict) -> list[str]:
             points.append("Clip the gradient: clip=1.0.")
     elif verdict.kind in ("still improving", "too short to tell"):
         points.append(f"Train longer: {longer}.")
-    points += _next_forecast(run)
+    points += _next_forecast(run) + _next_capacity(run, verdict)
     points.append(f"Another seed, to tell luck from merit: seed={run.recipe['seed'] + 1}.")
     return points
+
+
+def _next_capacity(run: Run, verdict: curves.Verdict) -> list[str]:
+    """A classifier whose training went well and that still loses to its baseline."""
+    if run.recipe["task"] != "classification" or verdict.kind not in ("sound", "still improving"):
+        return []
+    if not overview.has_scores(run) or overview.Comparison.of(run).gain > 0:
+        return []
+    units, vectors = run.recipe["model"]["encoder"]["hidden_size"], run.recipe["model"]["embedding"]["size"]
+    dropped = run.recipe["model"]["embedding"].get("word_dropout") or 0
+    return [
+        "The training was in order, so look at what the model is and not at how long it learned: a smaller one, "
+        f"hidden_size={max(units // 2, 1)}.",
+        f"Vectors of another size: embedding.size={max(vectors // 2, 1)}.",
+        f"More words left out while training (now {dropped:g}): word_dropout={min(dropped + 0.2, 0.6):g}.",
+    ]
 
 
 def _next_forecast(run: Run) -> list[str]:
@@ -298,15 +312,13 @@ def reproduce(run: Run) -> Section:
         facts.append(f"Training took {_duration(run.metrics['train_seconds'])}, everything together "
                      f"{_duration(run.metrics['total_seconds'])}.")  # fmt: skip
     commit = told.get("git_commit")
-    facts.append(
-        f"Started {excerpt(str(told['started']), 40)}{f' at git commit {str(commit)[:12]}' if commit else ''}."
-    )
+    by = f" by: {excerpt(str(told['command']), 300)}" if told.get("command") else "."
+    at = f" at git commit {str(commit)[:12]}" if commit else ""
     facts.append(
         "Equal numbers need equal versions, device and number of threads; elsewhere they agree closely, but not to the "
         "last digit."
     )
     again = f"lstmlab train {shlex.quote(str(run.folder / 'recipe.yaml'))}"
-    lines = ["```", excerpt(again, 400), "```", "", " ".join(facts)]
-    if told.get("command"):
-        lines += ["", "The run was started with:", "", "```", excerpt(str(told["command"]), 300), "```"]
+    started = f"Started {excerpt(str(told['started']), 40)}{at}{by}"
+    lines = ["```", excerpt(again, 400), "```", "", " ".join([*facts, started])]
     return Section("How to reproduce", claim, "\n".join(lines))

@@ -1,14 +1,12 @@
 """What a classifier gets wrong: which label for which, how sure it was, in which texts, and at what length."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lstmlab import metrics
+from lstmlab.analysis.answers import BAD_CALIBRATION, Answers, LengthBin, by_length
 from lstmlab.metrics import format_score
 from lstmlab.report import Figure, Section, Table, excerpt, number
 from lstmlab.report.text import Value
@@ -18,82 +16,6 @@ MOST_CLASSES = 20
 """With more, a confusion matrix cannot be read on a page."""
 FEW_CLASSES = 6
 """Up to here the matrix fits beside the other drawings."""
-LEAST_PER_BIN = 20
-"""Fewer texts say nothing about a length."""
-BAD_CALIBRATION = 0.05
-
-
-@dataclass(frozen=True)
-class Answers:
-    """The labelled test texts and what the model said of them; label ids point into `names` [K]."""
-
-    rows: Sequence[dict[str, Any]]
-    names: list[str]
-
-    @classmethod
-    def of(cls, run: Run) -> "Answers":
-        """The run's predictions, where they have labels."""
-        rows = [row for row in run.predictions if row.get("target") is not None and "probabilities" in row]
-        # Labels come in the model's order; one that it never learned can still stand in a test file.
-        names = list(rows[0]["probabilities"]) if rows else []
-        return cls(rows, names + sorted({str(row["target"]) for row in rows} - set(names)))
-
-    @cached_property
-    def targets(self) -> NDArray[np.int64]:
-        """True labels [N]."""
-        place = {name: at for at, name in enumerate(self.names)}
-        return np.array([place[str(row["target"])] for row in self.rows], np.int64)
-
-    @cached_property
-    def probabilities(self) -> NDArray[np.float64]:
-        """What the model gave each label [N K]."""
-        return np.array([[row["probabilities"].get(name) or 0.0 for name in self.names] for row in self.rows])
-
-    @cached_property
-    def predictions(self) -> NDArray[np.int64]:
-        """Labels given [N]."""
-        place = {name: at for at, name in enumerate(self.names)}
-        return np.array([place[str(row["prediction"])] for row in self.rows], np.int64)
-
-    @cached_property
-    def losses(self) -> NDArray[np.float64]:
-        """Loss of each text [N] in nats; infinite where none is written, because the truth was given no probability."""
-        return np.array([np.inf if row.get("loss") is None else float(row["loss"]) for row in self.rows])
-
-    @cached_property
-    def lengths(self) -> NDArray[np.int64]:
-        """Words of each text [N], parted by blanks."""
-        return np.array([len(str(row["input"]).split()) for row in self.rows], np.int64)
-
-    @property
-    def wrong(self) -> NDArray[np.int64]:
-        """Where the mistakes are."""
-        return np.flatnonzero(self.targets != self.predictions)
-
-    @cached_property
-    def calibration_error(self) -> float:
-        """Expected calibration error, 0 to 1."""
-        return metrics.calibration_error(self.probabilities, self.targets)
-
-    @cached_property
-    def calibration_chance(self) -> float:
-        """About the calibration error that a perfectly calibrated model would show on so few texts: a bin's accuracy
-        strays from its confidence c by sqrt(2/pi c(1-c)/n) on average."""
-        found = [one for one in metrics.calibration(self.probabilities, self.targets) if one.count]
-        strays = [one.count * np.sqrt(2 / np.pi * one.confidence * (1 - one.confidence) / one.count) for one in found]
-        return float(sum(strays)) / len(self.rows)
-
-    @property
-    def ill_calibrated(self) -> bool:
-        """Whether certainty misleads, by more than so few texts would show by chance."""
-        return len(self.rows) >= 100 and self.calibration_error >= max(BAD_CALIBRATION, 2 * self.calibration_chance)
-
-    @cached_property
-    def confusions(self) -> list[tuple[int, int, int]]:
-        """(true, taken for, times) of every mistake made, most frequent first."""
-        table = metrics.confusion(self.targets, self.predictions, len(self.names))
-        pairs = [(int(table[t, p]), int(t), int(p)) for t, p in np.argwhere(table) if t != p]
-        return [(t, p, count) for count, t, p in sorted(pairs, key=lambda pair: (-pair[0], pair[1:]))]
 
 
 def applies(run: Run) -> bool:
@@ -105,7 +27,7 @@ def section(run: Run) -> Section:
     """Mistakes by label, by certainty and by length of the text, with the worst ones to read."""
     answers = Answers.of(run)
     bins = by_length(answers)
-    told = [*label_words(answers), calibration_words(answers), *length_words(bins, run)]
+    told = [*label_words(answers), calibration_words(answers), *length_words(bins, run), *unsure_words(answers)]
     tables = [_per_class(answers), *_confusions(answers), *_length_table(bins), *_texts(answers)]
     return Section("Errors", claim(answers), "\n\n".join(told), tables, _figures(answers, bins))
 
@@ -176,49 +98,6 @@ def calibration_words(answers: Answers) -> str:
 # ---- Length
 
 
-@dataclass(frozen=True)
-class LengthBin:
-    """Texts of like length in words, both ends included, and the 95 % interval of their accuracy."""
-
-    shortest: int
-    longest: int
-    count: int
-    right: int
-    low: float
-    high: float
-
-    @property
-    def accuracy(self) -> float:
-        """Share of right answers."""
-        return self.right / self.count
-
-    @property
-    def words(self) -> str:
-        """The lengths in it."""
-        return f"{self.shortest:,} to {self.longest:,}" if self.longest > self.shortest else f"{self.shortest:,}"
-
-
-def by_length(answers: Answers, most: int = 5) -> list[LengthBin]:
-    """Accuracy by length in bins of about equal size: fewer where there are few texts or few different lengths."""
-    count = len(answers.rows)
-    wanted = min(most, count // LEAST_PER_BIN)
-    if wanted < 2:
-        return []
-    lengths, right = answers.lengths, answers.targets == answers.predictions
-    inner = np.unique(np.quantile(lengths, np.arange(1, wanted) / wanted, method="nearest"))
-    place = np.searchsorted(inner, lengths, side="left")
-    bins = []
-    for at in np.unique(place):
-        here = place == at
-        size, good = int(here.sum()), int(right[here].sum())
-        bins.append(
-            LengthBin(
-                int(lengths[here].min()), int(lengths[here].max()), size, good, *metrics.interval(good / size, size)
-            )
-        )
-    return bins if len(bins) > 1 else []
-
-
 def length_words(bins: Sequence[LengthBin], run: Run) -> list[str]:
     """Whether length makes a difference; nothing where there are too few texts to ask."""
     if not bins:
@@ -257,8 +136,7 @@ def _length_table(bins: Sequence[LengthBin]) -> list[Table]:
 
 
 def _per_class(answers: Answers) -> Table:
-    scores = [one for one in metrics.per_class(answers.targets, answers.predictions, answers.names)]
-    note = ""
+    scores, note = metrics.per_class(answers.targets, answers.predictions, answers.names), ""
     if len(scores) > MOST_CLASSES:
         scores = sorted((one for one in scores if one.count), key=lambda one: one.f1)[:MOST_CLASSES]
         note = f"The {len(scores)} labels with the lowest F1 of {len(answers.names)}."
@@ -269,33 +147,45 @@ def _per_class(answers: Answers) -> Table:
     return Table("Scores by label.", ["Label", "Texts", "Precision (%)", "Recall (%)", "F1 (%)"], rows, note)
 
 
-def _confusions(answers: Answers, most: int = 6) -> list[Table]:
+def _confusions(answers: Answers) -> list[Table]:
     if len(answers.confusions) <= 2:  # the confusions drawn say as much
         return []
+    most = 4 if len(answers.names) <= FEW_CLASSES else 8
     asked = np.bincount(answers.targets, minlength=len(answers.names))
     rows: list[list[Value]] = [
         [excerpt(answers.names[t], 40), excerpt(answers.names[p], 40), count, f"{100 * count / asked[t]:.1f}"]
         for t, p, count in answers.confusions[:most]
     ]
     left = len(answers.confusions) - len(rows)
-    note = f"{left} rarer kinds of mistake are left out." if left > 0 else ""
+    note = f"{left} rarer kinds are left out." if left > 0 else ""
     return [Table("Most frequent mistakes.", ["Truth", "Taken for", "Times", "Share of the label (%)"], rows, note)]
 
 
 def _texts(answers: Answers) -> list[Table]:
-    """The worst mistakes (highest loss), the most confident ones that are not among them, the least certain answers."""
+    """The worst mistakes (highest loss), and the most confident one where it is not among them."""
     wrong, sure = answers.wrong, answers.probabilities.max(1)
-    worst = [int(at) for at in wrong[np.argsort(-answers.losses[wrong], kind="stable")][:5]]
-    confident = [int(at) for at in wrong[np.argsort(-sure[wrong], kind="stable")][:5] if at not in worst][:2]
-    unsure = [int(at) for at in np.argsort(sure, kind="stable")[:2]]
-    tables = []
+    if not len(wrong):
+        return []
+    worst = [int(at) for at in wrong[np.argsort(-answers.losses[wrong], kind="stable")][:4]]
+    confident = [int(at) for at in wrong[np.argsort(-sure[wrong], kind="stable")][:4] if at not in worst][:1]
+    note = "Highest loss first" + ("; then the most confident mistake not yet among them." if confident else ".")
     columns = ["Text", "Truth", "Answer", "p(answer)", "p(truth)"]
-    if worst:
-        note = "Highest loss first" + ("; then the most confident mistakes not yet among them." if confident else ".")
-        tables.append(Table("The worst mistakes.", columns, [_row(answers, at) for at in worst + confident], note))
-    if len(answers.rows) > 10:
-        tables.append(Table("The least certain answers.", columns, [_row(answers, at) for at in unsure]))
-    return tables
+    return [Table("The worst mistakes.", columns, [_row(answers, at) for at in worst + confident], note)]
+
+
+def unsure_words(answers: Answers) -> list[str]:
+    """The two answers the model was least certain of, where there are enough to choose from."""
+    if len(answers.rows) <= 10:
+        return []
+    least = np.argsort(answers.probabilities.max(1), kind="stable")[:2].tolist()
+    told = [f"{_quoted(answers, at, 90)} ({_name(answers, answers.predictions[at])}, "
+            f"{'right' if answers.predictions[at] == answers.targets[at] else 'wrong'})" for at in least]  # fmt: skip
+    return [f"Least certain: {told[0]} and {told[1]}."]
+
+
+def _quoted(answers: Answers, at: int, limit: int) -> str:
+    text = excerpt(str(answers.rows[at]["input"]), limit)
+    return f"“{text}”" if text else "an empty text"
 
 
 def _row(answers: Answers, at: int) -> list[Value]:
@@ -326,7 +216,7 @@ def _figures(answers: Answers, bins: Sequence[LengthBin]) -> list[Figure]:
         "share of texts)"
     )
     length = "accuracy by length with 95 % intervals" if bins else ""
-    told = [text for text in (counted if few else "", certain, length) if text]
+    told = list(filter(None, (counted if few else "", certain, length)))
     found = [
         _row_of(
             confusion + beside if few else beside,

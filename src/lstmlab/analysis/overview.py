@@ -26,7 +26,7 @@ def data(run: Run) -> Section:
     parts = told.get("parts", {})
     counts = [f"{count:,} {PARTS.get(part, part)}" for part, count in parts.items()]
     claim = f"{excerpt(told['name'], 60)}: {listed(counts)} examples." if counts else f"{excerpt(told['name'], 60)}."
-    lines = [_aim(run), _sentence(excerpt(told.get("description", ""), 600)), _source(told)]
+    lines = [f"{_aim(run)} {_sentence(excerpt(told.get('description', ''), 600))}".strip(), _source(told)]
     if told.get("steps"):
         lines.append(
             "What was done to the data, in order:\n" + "\n".join(f"- {excerpt(step, 400)}" for step in told["steps"])

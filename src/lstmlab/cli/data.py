@@ -31,7 +31,7 @@ def fetch(name: Annotated[str, typer.Argument(help="A named data set.")]) -> Non
         parts, source = named.open_named(
             name, announce=console.say, progress=lambda done, total: console.progress(f"fetching {name}", done, total)
         )
-    counts = ", ".join(f"{len(part):,} {part}" for part, part in parts.items())
+    counts = ", ".join(f"{len(part):,} {name}" for name, part in parts.items())
     print(f"{name} is here: {counts}. {source.licence}")
 
 

@@ -66,7 +66,8 @@ class Scaler:
 def windows(series: Series, window: int, steps: int, *, first: int = 0, start: int = 0) -> Corpus:
     """Every window of `window` values whose `steps` targets begin at position `first` or later.
 
-    `id` is the position of the first target, counting the first value of `series` as `start`. Raises InputError where the series is too short for one.
+    `id` is the position of the first target, counting the first value of `series` as `start`. Raises InputError where
+    the series is too short for one.
     """
     starts = np.arange(max(first - window, 0), len(series) - window - steps + 1)
     if not len(starts):

@@ -45,11 +45,15 @@ class Tokens:
         at = range(len(self))[at]
         return self.ids[self.offsets[at] : self.offsets[at + 1]]
 
-    def take(self, index: Int[np.ndarray, "M"]) -> "Tokens":
-        """The texts at these positions, in that order."""
+    def places(self, index: Int[np.ndarray, "M"]) -> Int[np.ndarray, "total"]:
+        """Where in `ids` (and in anything else kept token by token) the texts at these positions stand."""
         lengths = self.lengths[index]
         starts = np.cumsum(lengths) - lengths
-        return Tokens.of(self.ids[np.arange(lengths.sum()) + np.repeat(self.offsets[index] - starts, lengths)], lengths)
+        return np.arange(lengths.sum()) + np.repeat(self.offsets[index] - starts, lengths)
+
+    def take(self, index: Int[np.ndarray, "M"]) -> "Tokens":
+        """The texts at these positions, in that order."""
+        return Tokens.of(self.ids[self.places(index)], self.lengths[index])
 
     def padded(self) -> Int[np.ndarray, "N T"]:
         """One row per text, as wide as the longest, `<pad>` at the end."""

@@ -11,6 +11,7 @@ from lstmlab.errors import InputError
 from lstmlab.kernels.weights import trim
 from lstmlab.nn.embedding import Embedding, EmbeddingSettings
 from lstmlab.nn.pooling import Pooling, join, segment
+from lstmlab.nn.ratios import MOST_BITS
 from lstmlab.nn.recurrent import Recurrent, RecurrentSettings
 from lstmlab.recipe import Settings
 from lstmlab.types import Padded
@@ -48,21 +49,27 @@ class Classifier(nn.Module):
     Answers do not depend on batch size, order or padding. Raises InputError for `single_unit` without two classes.
     """
 
-    def __init__(self, settings: ClassifierSettings, vocabulary_size: int, outputs: int) -> None:
+    def __init__(
+        self, settings: ClassifierSettings, vocabulary_size: int, outputs: int, *, ratio_bits: int = MOST_BITS
+    ) -> None:
         super().__init__()
         if settings.single_unit and outputs > 2:
             raise InputError(f"single_unit=true is for two classes; this data has {outputs}")
         self.settings = settings
-        self.embedding = Embedding(settings.embedding, vocabulary_size)
+        self.embedding = Embedding(settings.embedding, vocabulary_size, classes=outputs, ratio_bits=ratio_bits)
         self.encoder = Recurrent.from_settings(settings.encoder, self.embedding.output_size)
         self.pooling = Pooling(settings.pooling, self.encoder.output_size, len(self.encoder.directions))
         self.output = nn.Linear(self.pooling.output_size, 1 if settings.single_unit else outputs)
 
-    def forward(self, inputs: Padded) -> Float[Tensor, "B K"]:
-        """Logits of each text."""
+    def forward(self, inputs: Padded, hints: Padded | None = None) -> Float[Tensor, "B K"]:
+        """Logits of each text. Training may bring hints [B T C] that were counted without the text itself."""
         inputs = trim(inputs)
+        hints = self.embedding.hints(inputs) if hints is None else trim(hints)
         length = self.settings.segment_length
-        pieces = inputs if length is None else segment(inputs, length)[0]
-        outputs, _ = self.encoder(self.embedding(pieces), final_state=False)
+        if length is None:
+            vectors = self.embedding(inputs, hints)
+        else:
+            vectors = self.embedding(segment(inputs, length)[0], None if hints is None else segment(hints, length)[0])
+        outputs, _ = self.encoder(vectors, final_state=False)
         features = self.pooling(outputs if length is None else join(outputs, inputs.lengths))
         return self.output(functional.dropout(features, self.settings.dropout, self.training))

@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
+from lstmlab.nn.ratios import MOST_BITS, Ratios
 from lstmlab.recipe import Settings
 from lstmlab.types import Padded
 
@@ -22,16 +23,24 @@ class EmbeddingSettings(Settings):
     """Standard deviation of the normal numbers the vectors start with."""
     word_dropout: float = Field(default=0.0, ge=0, lt=1)
     """Training: part of the tokens whose whole vector is set to zero, chosen token by token."""
+    ratios: int = Field(default=0, ge=0, le=5)
+    """Stand beside a token how strongly it, and n-grams up to this length, speak for each label; 0 leaves them out."""
     locked_dropout: float = Field(default=0.0, ge=0, lt=1)
     """Training: part of the vectors' numbers set to zero, the same ones at every step of a text."""
 
 
 class Embedding(nn.Module):
-    """Token ids [B T] to vectors [B T E]. Id 0 is padding: its vector stays zero."""
+    """Token ids [B T] to vectors [B T E]. Id 0 is padding: its vector stays zero.
 
-    def __init__(self, settings: EmbeddingSettings, vocabulary_size: int) -> None:
+    `classes` and `ratio_bits` are the sizes of the table of log-count ratios, where the settings ask for them.
+    """
+
+    def __init__(
+        self, settings: EmbeddingSettings, vocabulary_size: int, *, classes: int = 2, ratio_bits: int = MOST_BITS
+    ) -> None:
         super().__init__()
         self.settings = settings
+        self.ratios = Ratios(settings.ratios, classes, ratio_bits) if settings.ratios else None
         self.table = nn.Embedding(vocabulary_size, settings.size, padding_idx=0)
         with torch.no_grad():
             self.table.weight.mul_(settings.deviation)
@@ -39,14 +48,20 @@ class Embedding(nn.Module):
     @property
     def output_size(self) -> int:
         """Numbers in a token's vector."""
-        return self.settings.size
+        return self.settings.size + (self.ratios.output_size if self.ratios is not None else 0)
 
-    def forward(self, inputs: Padded) -> Padded:
-        """A vector for each id."""
+    def hints(self, inputs: Padded) -> Padded | None:
+        """The log-count ratios of each token, where the settings ask for them: what stands beside its vector."""
+        return None if self.ratios is None else Padded(self.ratios(inputs.values), inputs.lengths)
+
+    def forward(self, inputs: Padded, hints: Padded | None = None) -> Padded:
+        """A vector for each id, its hints beside it. Dropouts leave the hints alone."""
         vectors = Padded(self.table(inputs.values), inputs.lengths)
-        if not self.training:
+        if self.training:
+            vectors = locked_dropout(word_dropout(vectors, self.settings.word_dropout), self.settings.locked_dropout)
+        if hints is None:
             return vectors
-        return locked_dropout(word_dropout(vectors, self.settings.word_dropout), self.settings.locked_dropout)
+        return replace(vectors, values=torch.cat([vectors.values, hints.values], -1))
 
     def extra_repr(self) -> str:
         """Sizes."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +17,9 @@ from lstmlab.data import cache
 from lstmlab.data.corpus import Corpus, Dataset, Index
 from lstmlab.data.load import DataSettings, Watch, load
 from lstmlab.data.text import LabelSet, TextEncoder, TextSettings, Tokens
+from lstmlab.nn import ratios
 from lstmlab.nn.classifier import Classifier, ClassifierSettings
+from lstmlab.nn.ratios import MOST_BITS
 from lstmlab.tasks.task import Recipe, Scores
 from lstmlab.types import Batch, Example, Loss, Padded
 
@@ -32,10 +34,14 @@ class ClassificationRecipe(Recipe):
 
 @dataclass(frozen=True)
 class EncodedTexts:
-    """Token ids of N texts and their labels [N] (-1 where a text has none)."""
+    """Token ids of N texts and their labels [N] (-1 where a text has none).
+
+    `hints` [tokens C] are a training part's log-count ratios, each text's counted without it.
+    """
 
     tokens: Tokens
     labels: NDArray[np.int64]
+    hints: NDArray[np.float16] | None = None
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -46,6 +52,16 @@ class EncodedTexts:
         return len(self.labels)
 
 
+@dataclass(frozen=True)
+class TrainingFacts:
+    """What a task knows only where its training part is at hand, to find things in the cache and to train."""
+
+    encoder_key: str
+    corpus: str
+    """Fingerprint of the training part."""
+    counted: ratios.Fitted | None = None
+
+
 class TextClassification:
     """Row D1: sentiment, topic, any text with one label."""
 
@@ -53,11 +69,20 @@ class TextClassification:
     Recipe: ClassVar[type[Recipe]] = ClassificationRecipe
     main_score: ClassVar[str] = "accuracy"
 
-    def __init__(self, recipe: ClassificationRecipe, encoder: TextEncoder, labels: LabelSet, encoder_key: str = ""):
+    def __init__(
+        self,
+        recipe: ClassificationRecipe,
+        encoder: TextEncoder,
+        labels: LabelSet,
+        *,
+        ratio_bits: int = MOST_BITS,
+        train: TrainingFacts | None = None,
+    ) -> None:
         self.recipe = recipe
         self.encoder = encoder
         self.labels = labels
-        self.encoder_key = encoder_key
+        self.ratio_bits = ratio_bits
+        self.train = train
 
     @classmethod
     def load(cls, recipe: ClassificationRecipe, watch: Watch) -> Dataset:
@@ -68,6 +93,8 @@ class TextClassification:
     def prepare(cls, recipe: ClassificationRecipe, data: Dataset, watch: Watch = Watch()) -> "TextClassification":
         """Vocabulary and labels from the training part alone; the vocabulary is cached by content and settings."""
         labels = LabelSet.fit(data.train.targets)
+        for name, part in data.parts.items():
+            labels.encode(part.targets, name)  # a label that training never saw is told now, not after hours
         key = cache.key("encoder", data.train.fingerprint, recipe.text.model_dump(mode="json"))
 
         def make(folder: Path) -> None:
@@ -77,16 +104,41 @@ class TextClassification:
 
         folder = cache.load_or_make("encoder", key, make)
         encoder = TextEncoder.from_json(json.loads((folder / "encoder.json").read_text(encoding="utf-8")))
-        return cls(recipe, encoder, labels, key)
+        facts = TrainingFacts(key, data.train.fingerprint)
+        bare = cls(recipe, encoder, labels, train=facts)
+        return bare._with_ratios(data.train, facts, watch) if recipe.model.embedding.ratios else bare
+
+    def _with_ratios(self, train: Corpus, facts: TrainingFacts, watch: Watch) -> "TextClassification":
+        """The same task with log-count ratios counted on the training part (from the cache where they are there)."""
+        encoded, longest = self.encode(train, "train"), self.recipe.model.embedding.ratios
+
+        def make(folder: Path) -> None:
+            watch.say(f"Counting n-grams up to {longest} words by label")
+            counted = ratios.fit(encoded.tokens.ids, encoded.tokens.offsets, encoded.labels, longest)
+            np.save(folder / "table.npy", counted.table)
+            np.save(folder / "hints.npy", counted.hints)
+
+        folder = cache.load_or_make("ratios", cache.key("ratios", facts.encoder_key, facts.corpus, longest), make)
+        counted = ratios.Fitted(*(np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("table", "hints")))
+        bits = ratios.bits_for(len(encoded.tokens.ids))
+        return TextClassification(
+            self.recipe, self.encoder, self.labels, ratio_bits=bits, train=replace(facts, counted=counted)
+        )
 
     @classmethod
     def restore(cls, recipe: ClassificationRecipe, saved: Mapping[str, Any]) -> "TextClassification":
         """The task that `saved` was written from."""
-        return cls(recipe, TextEncoder.from_json(saved["encoder"]), LabelSet.from_json(saved["labels"]))
+        encoder, labels = TextEncoder.from_json(saved["encoder"]), LabelSet.from_json(saved["labels"])
+        return cls(recipe, encoder, labels, ratio_bits=saved["ratio_bits"])
 
     def saved(self) -> dict[str, Any]:
         """Vocabulary and labels."""
-        return {"task": self.name, "encoder": self.encoder.to_json(), "labels": self.labels.to_json()}
+        return {
+            "task": self.name,
+            "encoder": self.encoder.to_json(),
+            "labels": self.labels.to_json(),
+            "ratio_bits": self.ratio_bits,
+        }
 
     def encode(self, examples: Corpus | Sequence[Example], where: str) -> EncodedTexts:
         """Token ids (from the cache where these very texts were encoded before) and labels."""
@@ -98,10 +150,15 @@ class TextClassification:
         if known and len(known) < len(targets):
             raise ValueError(f"{where}: some examples have a label and some have none")
         labels = self.labels.encode(known, where) if known else np.full(len(targets), -1, np.int64)
-        return EncodedTexts(tokens, labels)
+        counted = self.train.counted if self.train is not None and self._is_train(examples) else None
+        return EncodedTexts(tokens, labels, None if counted is None else counted.hints)
+
+    def _is_train(self, examples: Corpus | Sequence[Example]) -> bool:
+        """Whether these are the very texts the ratios were counted on, whose hints leave out their own counts."""
+        return isinstance(examples, Corpus) and self.train is not None and examples.fingerprint == self.train.corpus
 
     def _cached_tokens(self, corpus: Corpus) -> Tokens:
-        if not self.encoder_key:
+        if self.train is None:
             return self.encoder.encode(corpus.inputs)
 
         def make(folder: Path) -> None:
@@ -109,41 +166,52 @@ class TextClassification:
             np.save(folder / "ids.npy", tokens.ids)
             np.save(folder / "offsets.npy", tokens.offsets)
 
-        folder = cache.load_or_make("tokens", cache.key("tokens", self.encoder_key, corpus.fingerprint), make)
+        folder = cache.load_or_make("tokens", cache.key("tokens", self.train.encoder_key, corpus.fingerprint), make)
         return Tokens(*(np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("ids", "offsets")))
 
     def collate(self, encoded: EncodedTexts, index: Index) -> Batch:
         """Padded token ids [B T] and labels [B]."""
         chosen = encoded.tokens.take(index)
-        lengths = torch.from_numpy(chosen.lengths.astype(np.int64))
-        values = torch.zeros(len(index), max(int(lengths.max()), 1), dtype=torch.long)
-        mask = torch.arange(values.shape[1]) < lengths[:, None]
-        values[mask] = torch.from_numpy(chosen.ids.astype(np.int64))
+        values = torch.from_numpy(chosen.padded().astype(np.int64))
+        inputs = Padded(
+            values if values.shape[1] else values.new_zeros(len(index), 1), torch.from_numpy(chosen.lengths)
+        )
         labels = encoded.labels[index]
         targets = None if (labels < 0).any() else torch.from_numpy(labels)
-        return Batch(Padded(values, lengths), targets, torch.from_numpy(index))
+        return Batch(inputs, targets, torch.from_numpy(index), hints=self._hints(encoded, index, inputs))
+
+    def _hints(self, encoded: EncodedTexts, index: Index, inputs: Padded) -> Padded | None:
+        if encoded.hints is None:
+            return None
+        values = torch.zeros(*inputs.values.shape, encoded.hints.shape[1])
+        values[inputs.mask] = torch.from_numpy(encoded.hints[encoded.tokens.places(index)]).float()
+        return Padded(values, inputs.lengths)
 
     def build(self) -> nn.Module:
-        """Embedding, encoder, pooling, output layer."""
-        return Classifier(self.recipe.model, self.encoder.size, len(self.labels.names))
+        """Embedding, encoder, pooling, output layer; the table of ratios filled from the training part."""
+        model = Classifier(self.recipe.model, self.encoder.size, len(self.labels.names), ratio_bits=self.ratio_bits)
+        counted = self.train.counted if self.train is not None else None
+        if counted is not None and model.embedding.ratios is not None:
+            model.embedding.ratios.table.copy_(torch.from_numpy(counted.table))
+        return model
 
     def outputs(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Logits [B K]."""
-        return model(batch.inputs)
+        """Logits [B K]. In training each text's ratios are those counted without it."""
+        return model(batch.inputs, batch.hints if model.training else None)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Loss:
         """Cross-entropy in nats; for a single sigmoid unit the binary one, which is the same number."""
         if outputs.shape[1] == 1:
-            targets = batch.targets.to(outputs.dtype)
+            targets = batch.wanted.to(outputs.dtype)
             rows = functional.binary_cross_entropy_with_logits(outputs[:, 0], targets, reduction="none")
         else:
-            rows = functional.cross_entropy(outputs, batch.targets, reduction="none")
+            rows = functional.cross_entropy(outputs, batch.wanted, reduction="none")
         return Loss(rows, len(rows))
 
     def tally(self, outputs: Tensor, batch: Batch) -> dict[str, tuple[float, int]]:
         """Right answers of one batch."""
         guesses = (outputs[:, 0] > 0).long() if outputs.shape[1] == 1 else outputs.argmax(1)
-        return {"accuracy": (float((guesses == batch.targets).sum()), len(guesses))}
+        return {"accuracy": (float((guesses == batch.wanted).sum()), len(guesses))}
 
     def probabilities(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Outputs [N K] or [N 1] as probabilities [N K], in double precision so that they sum to one."""
@@ -170,25 +238,25 @@ class TextClassification:
             "calibration_error": metrics.calibration_error(probabilities, encoded.labels),
         }
 
-    def baseline(self, data: Dataset, watch: Watch = Watch()) -> dict[str, Scores]:
+    def baseline(self, train: Corpus, test: Corpus, watch: Watch = Watch()) -> dict[str, Scores]:
         """Majority class, and TF-IDF with logistic regression, fitted on the training part, scored on the test part."""
-        key = cache.key("baseline", data.train.fingerprint, data.test.fingerprint)
+        key = cache.key("baseline", train.fingerprint, test.fingerprint)
 
         def make(folder: Path) -> None:
-            watch.say(f"Fitting the linear baseline (TF-IDF + logistic regression) on {len(data.train):,} texts")
-            (folder / "baseline.json").write_text(json.dumps(self._baseline(data)), encoding="utf-8")
+            watch.say(f"Fitting the linear baseline (TF-IDF + logistic regression) on {len(train):,} texts")
+            (folder / "baseline.json").write_text(json.dumps(self._baseline(train, test)), encoding="utf-8")
 
         folder = cache.load_or_make("baseline", key, make)
         return json.loads((folder / "baseline.json").read_text(encoding="utf-8"))
 
-    def _baseline(self, data: Dataset) -> dict[str, Scores]:
-        train, test = self.labels.encode(data.train.targets, "train"), self.labels.encode(data.test.targets, "test")
+    def _baseline(self, train: Corpus, test: Corpus) -> dict[str, Scores]:
+        known, wanted = self.labels.encode(train.targets, "train"), self.labels.encode(test.targets, "test")
         guesses = {
-            "majority class": baselines.majority(train, len(test)),
-            "TF-IDF + logistic regression": baselines.linear_text(data.train.inputs, train, data.test.inputs)[0],
+            "majority class": baselines.majority(known, len(test)),
+            "TF-IDF + logistic regression": baselines.linear_text(train.inputs, known, test.inputs)[0],
         }
         return {
-            name: {"accuracy": metrics.accuracy(test, guess), "macro_f1": metrics.macro_f1(test, guess)}
+            name: {"accuracy": metrics.accuracy(wanted, guess), "macro_f1": metrics.macro_f1(wanted, guess)}
             for name, guess in guesses.items()
         }
 

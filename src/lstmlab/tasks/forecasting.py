@@ -64,7 +64,7 @@ class Forecasting:
         """Scaler and MASE's scale from the training windows alone."""
         past = _past(data.train)
         scaler = Scaler.fit(past) if recipe.data.scale == "standard" else Scaler()
-        return cls(recipe, scaler, {"mase": metrics.mase_scale(past, recipe.data.season or 1)})
+        return cls(recipe, scaler, {"mase": float(metrics.mase_scale(past, recipe.data.season or 1))})
 
     @classmethod
     def restore(cls, recipe: ForecastingRecipe, saved: Mapping[str, Any]) -> "Forecasting":
@@ -106,14 +106,12 @@ class Forecasting:
 
     def loss(self, outputs: Tensor, batch: Batch) -> Loss:
         """Squared error in scaled units."""
-        assert batch.targets is not None
-        rows = (outputs - batch.targets).square().sum(1)
+        rows = (outputs - batch.wanted).square().sum(1)
         return Loss(rows, outputs.numel())
 
     def tally(self, outputs: Tensor, batch: Batch) -> dict[str, tuple[float, int]]:
         """Absolute error of one batch, in the series' units."""
-        assert batch.targets is not None
-        return {"mae": (float((outputs - batch.targets).abs().sum()) * self.scaler.deviation, outputs.numel())}
+        return {"mae": (float((outputs - batch.wanted).abs().sum()) * self.scaler.deviation, outputs.numel())}
 
     def predict(self, outputs: NDArray[np.float32]) -> list[dict[str, Any]]:
         """Forecasts in the series' units."""
@@ -134,10 +132,9 @@ class Forecasting:
             "mase": metrics.mase(targets, forecasts, self.differences["mase"]),
         }
 
-    def baseline(self, data: Dataset, watch: Watch = Watch()) -> dict[str, Scores]:
+    def baseline(self, train: Corpus, test: Corpus, watch: Watch = Watch()) -> dict[str, Scores]:
         """Naive forecasts of the test part from everything that came before it."""
-        assert data.test is not None
-        past, targets = np.array([example.meta["past"] for example in data.test]), np.array(data.test.targets)
+        past, targets = np.array([example.meta["past"] for example in test]), np.array(test.targets)
         steps, season = targets.shape[1], self.recipe.data.season
         forecasts = {"last value": baselines.last_value(past, steps), "mean": baselines.mean(past, steps)}
         if season is not None:

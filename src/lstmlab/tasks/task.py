@@ -8,7 +8,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lstmlab.data.corpus import Dataset, Index
+from lstmlab.data.corpus import Corpus, Dataset, Index
 from lstmlab.data.load import Watch
 from lstmlab.recipe import Settings
 from lstmlab.types import Batch, Example, Loss
@@ -68,7 +68,9 @@ class Task(Protocol):
     name: ClassVar[str]
     Recipe: ClassVar[type[Recipe]]
     main_score: ClassVar[str]
-    """The score early stopping and summaries look at: a name in `metrics.SCORES`."""
+    """The score a summary names first: a name in `metrics.SCORES`."""
+    recipe: Any
+    """The settings it was made from."""
 
     @classmethod
     def load(cls, recipe: Any, watch: Watch) -> Dataset:
@@ -121,7 +123,7 @@ class Task(Protocol):
         """Scores of one evaluated part."""
         ...
 
-    def baseline(self, data: Dataset, watch: Watch) -> dict[str, Scores]:
+    def baseline(self, train: Corpus, test: Corpus, watch: Watch) -> dict[str, Scores]:
         """What the scores on the test part have to beat, computed on the same split."""
         ...
 

@@ -102,7 +102,7 @@ def flushed_denormals() -> Iterator[None]:
 def kept_memory() -> bool:
     """Have glibc keep freed memory for the next step instead of handing it back to the system each time.
 
-    Large activations are otherwise mapped, zeroed and unmapped anew every step: a third of the time of `imdb`, measured.
+    Large activations are otherwise mapped, zeroed and unmapped anew every step: measured, a third of `imdb`'s time.
     Returns whether there was a glibc to tell. The numbers are mallopt's M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_MAX.
     """
     if not sys.platform.startswith("linux"):
@@ -211,11 +211,11 @@ def _score(writer: RunWriter, training: Training, data: Dataset, monitor: Monito
     predictions: list[dict[str, Any]] = []
     if training.valid is not None:
         metrics["valid"], _ = _scores(training, training.valid)
-    if test is not None:
+    if test is not None and data.test is not None:
         metrics["test"], told = _scores(training, test)
         monitor.scored(metrics["test"])
         predictions = list(_predictions(data.test, *told, task))
-        metrics["baseline"] = task.baseline(data, monitor)
+        metrics["baseline"] = task.baseline(data.train, data.test, monitor)
     metrics |= {
         "train_seconds": round(training.moment.seconds, 3),
         "total_seconds": round(time.monotonic() - started, 3),

@@ -283,7 +283,8 @@ class Training:
 
     def scored_weights(self) -> dict[str, Tensor]:
         """The weights that are scored and kept."""
-        return dict(self.average.weights) if self.average is not None else dict(self.model.state_dict())
+        averaged = self.average.weights if self.average is not None else {}
+        return {**self.model.state_dict(), **averaged}
 
     def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything it takes to go on: tensors and JSON."""
@@ -316,7 +317,7 @@ def evaluate(
     The loss is NaN where an example has no target.
     """
     model.eval()
-    outputs: list[np.ndarray | None] = [None] * len(encoded)
+    outputs: list[np.ndarray] = [np.empty(0)] * len(encoded)
     losses, count = np.full(len(encoded), np.nan, np.float64), 0
     batches = Batches(encoded.lengths, batch_size=EVALUATION_BATCH, seed=0, bucket=True)
     for index in batches.in_order():

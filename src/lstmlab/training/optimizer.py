@@ -45,7 +45,7 @@ class OptimizerSettings(Settings):
         """Settings of another method or schedule."""
         reasons: dict[str, str] = {}
         if self.method == "sgd":
-            reasons |= dict.fromkeys(("beta1", "beta2"), "optimizer.method is sgd, which has no betas")
+            reasons |= dict.fromkeys(("beta1", "beta2"), "it belongs to Adam, and optimizer.method is sgd")
         else:
             reasons["momentum"] = f"it belongs to sgd, and optimizer.method is {self.method}"
         if self.schedule not in ("linear", "cosine"):
@@ -90,14 +90,14 @@ class Average:
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        self.weights = {name: value.detach().clone() for name, value in model.named_parameters()}
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """Follow the weights after optimiser step number `step` (1, 2, …)."""
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        current = model.state_dict()
-        torch._foreach_lerp_(list(self.weights.values()), [current[name] for name in self.weights], weight)
+        current = [value.detach() for _, value in model.named_parameters()]
+        torch._foreach_lerp_(list(self.weights.values()), current, weight)
 
 
 def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
