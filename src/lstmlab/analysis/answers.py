@@ -1,4 +1,4 @@
-"""A classifier's answers on the test part: labels, probabilities, losses and lengths as arrays, and accuracy by length."""
+"""A classifier's answers on the test part: labels, probabilities, losses, lengths; and its accuracy by length."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

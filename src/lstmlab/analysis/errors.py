@@ -178,8 +178,9 @@ def unsure_words(answers: Answers) -> list[str]:
     if len(answers.rows) <= 10:
         return []
     least = np.argsort(answers.probabilities.max(1), kind="stable")[:2].tolist()
-    told = [f"{_quoted(answers, at, 90)} ({_name(answers, answers.predictions[at])}, "
-            f"{'right' if answers.predictions[at] == answers.targets[at] else 'wrong'})" for at in least]  # fmt: skip
+    said = answers.predictions.tolist()
+    told = [f"{_quoted(answers, at, 90)} ({_name(answers, said[at])}, "
+            f"{'right' if said[at] == answers.targets[at] else 'wrong'})" for at in least]  # fmt: skip
     return [f"Least certain: {told[0]} and {told[1]}."]
 
 

@@ -153,10 +153,13 @@ def _one_step(told: Forecasts, run: Run) -> str:
     if not losses or losses[0] is None or run.recipe["data"].get("steps", 1) != 1:
         return said
     missed = losses[0] ** 0.5 * run.saved_task.get("scaler", {}).get("deviation", 1.0)
+    small = (
+        "looks small, but its root, the typical miss of one step," if missed >= 0.05 * told.step else "has a root that"
+    )
+    typical = "" if missed >= 0.05 * told.step else ", the typical miss of one step"
     return (
-        f"{said} The last training loss of {number(losses[0])} looks small, but its root, the typical miss of one "
-        "step, is "
-        f"{number(missed)}: {_share(missed / told.step)} of a step."
+        f"{said} The last training loss of {number(losses[0])} {small} is {number(missed)}{typical}: "
+        f"{_share(missed / told.step)} of that difference."
     )
 
 
@@ -170,14 +173,16 @@ def growth_words(told: Forecasts) -> str:
         return ""
     if not np.isfinite(told.errors).all():
         return f"From step {int(np.flatnonzero(~np.isfinite(told.errors))[0]) + 1} on the forecast is not a number."
-    marks = []
+    marks: list[str] = []
     for share in (NEAR, FAR):
         at = told.first_beyond(share * told.amplitude)
         limit = f"{share * told.amplitude:g} ({share:.0%} of the amplitude of the series)".replace("%", " %")
         marks.append(f"never passes {limit}" if at is None else f"passes {limit} at step {at}")
+        if at is None:
+            break
     worst = int(told.errors.argmax())
     largest = f"it is largest, {number(told.errors[worst])}, at step {worst + 1}"
-    return f"Growth: the error {marks[0]} and {marks[1]}; {largest}."
+    return f"Growth: the error {' and '.join(marks)}; {largest}."
 
 
 def end_words(told: Forecasts) -> str:
@@ -302,8 +307,9 @@ def _draw_errors(axes: Any, told: Forecasts, ahead: NDArray[np.int64]) -> None:
         axes.set_yscale("log")
         # A forecast that crosses the truth has moments of no error: they must not stretch the axis.
         axes.set_ylim(bottom=max(positive.min(), positive.max() / 1e5) / 2)
-    for share in (NEAR, FAR):
-        limit = share * told.amplitude
-        if limit and len(positive) and limit < 2 * positive.max():
-            axes.axhline(limit, color="#7b8794", linestyle=":", linewidth=1)
-    axes.set(title="Absolute error (dotted: 5 % and 50 % of the amplitude)", xlabel="Steps ahead", ylabel="Error")
+    drawn = [share for share in (NEAR, FAR) if 0 < share * told.amplitude < 2 * max(positive, default=0.0)]
+    for share in drawn:
+        axes.axhline(share * told.amplitude, color="#7b8794", linestyle=":", linewidth=1)
+    marks = " and ".join(f"{100 * share:.0f} %" for share in drawn)
+    title = f"Absolute error{f' (dotted: {marks} of the amplitude)' if drawn else ''}"
+    axes.set(title=title, xlabel="Steps ahead", ylabel="Error")

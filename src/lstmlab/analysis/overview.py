@@ -298,7 +298,11 @@ class Comparison:
             return f"{100 * abs(self.gain):.1f} points"
         large, small = max(self.value, self.rival_value), min(self.value, self.rival_value)
         times = large / small if small > 0 else np.inf
-        return f"{times:.1f} times" if 1.5 <= times < 1e6 else f"{format_score(self.score, abs(self.gain))}"
+        return (
+            f"{times:.{int(times < 100)}f} times"
+            if 1.5 <= times < 1e6
+            else f"{format_score(self.score, abs(self.gain))}"
+        )
 
 
 def has_scores(run: Run) -> bool:

@@ -41,12 +41,12 @@ def _word_pattern() -> str:
             rf"[{dense}]\p{{M}}*",
             r"\p{Regional_Indicator}{2}",  # flags
             rf"{emoji}(?:\x{{200D}}{emoji})*",
-            r"[^\s\p{Cc}\p{Cf}]\p{M}*",  # any other visible character
         ]
     )
 
 
 WORD = _word_pattern()
+MARK = r"[^\s\p{Cc}\p{Cf}]\p{M}*"  # any other visible character
 # Loses nothing: every character falls into one alternative. Both Rust's and Oniguruma's syntax.
 SUBWORD = r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+|\s"
 
@@ -58,6 +58,8 @@ class TextSettings(Settings):
     """What a token is: a word or punctuation mark, a character, or a piece of a word (byte-level BPE)."""
     lowercase: bool = True
     """Whether capitals are made small first."""
+    punctuation: bool = True
+    """Words: whether punctuation marks and other signs are tokens too, or left out."""
     vocabulary_size: Annotated[int, Field(gt=2)] = 20_000
     """Kinds of tokens at most, `<pad>` and `<unk>` included; the most frequent ones of the training part."""
     min_count: Annotated[int, Field(gt=0)] = 1
@@ -76,6 +78,15 @@ class TextSettings(Settings):
                 f"got {self.vocabulary_size}"
             )
         return self
+
+    def idle(self) -> dict[str, str]:
+        """Characters and subwords always read everything."""
+        return {} if self.level == "word" else {"punctuation": f"it belongs to words, and text.level is {self.level}"}
+
+    @property
+    def words(self) -> str:
+        """The pattern of a token at the level of words."""
+        return f"{WORD}|{MARK}" if self.punctuation else WORD
 
 
 @dataclass(frozen=True)
@@ -128,7 +139,7 @@ class TextEncoder:
         if self.settings.level == "subword":
             return self.tokens(self.encode([text]).ids)
         column = next(_columns(self.settings, [text]))
-        found = _split(column, WORD)[0].to_list() if self.settings.level == "word" else list(column[0])
+        found = _split(column, self.settings.words)[0].to_list() if self.settings.level == "word" else list(column[0])
         keep = kept(np.array([len(found)]), self.settings.first, self.settings.last)
         return [piece for piece, wanted in zip(found, keep, strict=True) if wanted]
 
@@ -193,7 +204,7 @@ class TextEncoder:
                 raise InputError(f"{where}: merges join tokens that are not in the vocabulary")
 
     def _words(self, column: pl.Series) -> Tokens:
-        split = _split(column, WORD)
+        split = _split(column, self.settings.words)
         codes = _flat(split).cast(self._kinds, strict=False).to_physical().cast(pl.Int32)
         return Tokens.of(codes.fill_null(UNKNOWN - len(SPECIALS)).to_numpy() + len(SPECIALS), _lengths(split))
 
@@ -332,7 +343,7 @@ def _code_points(column: pl.Series) -> Int[np.ndarray, "total"]:
 
 
 def _count_words(settings: TextSettings, column: pl.Series) -> dict[str, int]:
-    split = _split(column, WORD)
+    split = _split(column, settings.words)
     flat = _flat(split)
     if settings.first is not None or settings.last is not None:
         flat = flat.filter(pl.Series(kept(_lengths(split), settings.first, settings.last)))
