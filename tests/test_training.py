@@ -67,8 +67,17 @@ def test_the_average_is_what_is_scored_and_kept(tmp_path: Path, reviews: Path) -
 
 
 def test_accumulated_batches_are_one_larger_batch(tmp_path: Path, reviews: Path) -> None:
-    common = {**TINY, "path": str(reviews), "epochs": 1, "model.dropout": 0.0, "word_dropout": 0.0, "bucket": False,
-              "average": None, "valid_fraction": 0.2, "test_fraction": 0.2}
+    common = {
+        **TINY,
+        "path": str(reviews),
+        "epochs": 1,
+        "model.dropout": 0.0,
+        "word_dropout": 0.0,
+        "bucket": False,
+        "average": None,
+        "valid_fraction": 0.2,
+        "test_fraction": 0.2,
+    }
     small = request.assemble("classification", {**common, "batch_size": 8, "accumulate": 4})
     large = request.assemble("classification", {**common, "batch_size": 32})
     first, second = (run_recipe(recipe, output=tmp_path / name).run for name, recipe in (("a", small), ("b", large)))
@@ -85,8 +94,16 @@ def test_early_stopping_returns_the_best_weights_and_scores_the_last_too(tmp_pat
     noise = [f"{row.split(',')[0]},{rng.choice(['good', 'bad'])}" for row in rows[1:]]
     reviews.write_text("\n".join([rows[0], *noise]) + "\n", encoding="utf-8")
     recipe = request.assemble(
-        "classification", {**TINY, "path": str(reviews), "epochs": 60, "patience": 2, "learning_rate": 0.05,
-                           "model.dropout": 0.0, "word_dropout": 0.0},
+        "classification",
+        {
+            **TINY,
+            "path": str(reviews),
+            "epochs": 60,
+            "patience": 2,
+            "learning_rate": 0.05,
+            "model.dropout": 0.0,
+            "word_dropout": 0.0,
+        },
     )
     run = run_recipe(recipe, output=tmp_path / "run").run
     losses = [row["valid"]["loss"] for row in run.history]
@@ -157,7 +174,9 @@ def test_the_first_tensor_that_went_wrong_is_named(output: float, gradient: floa
     assert blame(model, model, [Batch(Padded(one[None], one), None, one)]).startswith(told)
 
 
-@pytest.mark.parametrize(("wanted", "message"), [("mps", "device=mps is not there"), ("cuda", "device=cuda is not there")])
+@pytest.mark.parametrize(
+    ("wanted", "message"), [("mps", "device=mps is not there"), ("cuda", "device=cuda is not there")]
+)
 def test_a_device_that_is_not_there(wanted: str, message: str) -> None:
     if choose_device("auto").type == wanted:
         pytest.skip(f"this machine has {wanted}")
@@ -174,8 +193,11 @@ def test_a_typed_path_takes_the_place_of_the_recipes_data_set() -> None:
 def test_monitors_hear_every_row_and_step(tmp_path: Path, reviews: Path) -> None:
     ticks, rows = [], []
     recipe = request.assemble("classification", {**TINY, "path": str(reviews), "steps": 12})
-    run_recipe(recipe, output=tmp_path / "run", monitor=Monitor(
-        tick=lambda tick, settings: ticks.append(tick), row=lambda row, settings: rows.append(row)))
+    run_recipe(
+        recipe,
+        output=tmp_path / "run",
+        monitor=Monitor(tick=lambda tick, settings: ticks.append(tick), row=lambda row, settings: rows.append(row)),
+    )
     assert len(ticks) == 12
     assert ticks[-1].share == 1
     assert rows[-1]["step"] == 12

@@ -72,20 +72,27 @@ def test_eight_examples_are_learned_by_heart(recipe: Any) -> None:
 
 
 def test_restore_predicts_what_prepare_did(tmp_path: Path, recipe: Any) -> None:
-    run = run_recipe(recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": 1})}),
-                     output=tmp_path / "run").run
+    run = run_recipe(
+        recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": 1})}),
+        output=tmp_path / "run",
+    ).run
     told = [row["prediction"] for row in run.predictions]
     again = Predictor.of(run)
     assert [answer["prediction"] for answer in again.predict([row["input"] for row in run.predictions])] == told or (
-        np.allclose([a["prediction"] for a in again.predict([row["input"] for row in run.predictions])], told, atol=1e-6)
+        np.allclose(
+            [a["prediction"] for a in again.predict([row["input"] for row in run.predictions])], told, atol=1e-6
+        )
     )
 
 
 def test_a_poisoned_test_part_changes_nothing_that_was_fitted(recipe: Any) -> None:
     task, data = prepared(recipe)
     assert data.test is not None
-    poison = pl.Series("inputs", ["zzz poison qqq"] * len(data.test)) if recipe.task == "classification" else pl.Series(
-        "inputs", [[1e9] * recipe.data.window] * len(data.test))
+    poison = (
+        pl.Series("inputs", ["zzz poison qqq"] * len(data.test))
+        if recipe.task == "classification"
+        else pl.Series("inputs", [[1e9] * recipe.data.window] * len(data.test))
+    )
     poisoned = type(data.test)(data.test.frame.with_columns(poison), "poisoned")
     other = TASKS[recipe.task].prepare(recipe, Dataset(data.train, data.valid, poisoned, data.source), Watch())
     assert other.saved() == task.saved()
