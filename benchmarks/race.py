@@ -2,8 +2,9 @@
 
     python -m benchmarks.race KERAS_PYTHON KERAS_SCRIPT FOLDER
 
-KERAS_PYTHON is a Python with TensorFlow, KERAS_SCRIPT prints "… test ACCURACY" after each epoch, FOLDER holds the archive.
-One after the other, each until it prints a test accuracy of at least 0.862 (or ends); seconds from the start of its process.
+KERAS_PYTHON is a Python with TensorFlow, KERAS_SCRIPT prints "… test ACCURACY" after each epoch, FOLDER holds the
+archive. One after the other, each until it prints a test accuracy of at least 0.862 (or ends); seconds from the start
+of its process.
 """
 
 import os

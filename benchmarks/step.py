@@ -2,8 +2,8 @@
 
     python -m benchmarks.step
 
-Both sides run in this process on random tokens of the recipe's shape (64 × 200), interleaved; medians of 15 rounds of 20
-steps. Ours is the whole step of the training loop: collating, loss, gradient, norm, NaN guard, tally and optimiser.
+Both sides run in this process on random tokens of the recipe's shape (64 × 200), interleaved; medians of 15 rounds of
+20 steps. Ours is the whole step of the training loop: collating, loss, gradient, norm, NaN guard, tally and optimiser.
 """
 
 import statistics
@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from lstmlab.request import assemble
 from lstmlab.data.text import LabelSet, TextEncoder, Tokens
+from lstmlab.request import assemble
 from lstmlab.tasks.classification import EncodedTexts, TextClassification
 from lstmlab.training.experiment import kept_memory
 from lstmlab.training.loop import Hooks, Training

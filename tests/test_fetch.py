@@ -274,7 +274,7 @@ def test_a_full_disk(server: Server, target: Path, monkeypatch: pytest.MonkeyPat
     def full(path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(cache, "sync", full)
+    monkeypatch.setattr(download, "sync", full)
     with pytest.raises(InputError, match=r"disk of .* is full"):
         fetch.get(files(server))
     assert left(target) == []

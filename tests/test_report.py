@@ -1,12 +1,11 @@
 """Reports: the same bytes twice, nothing foreign read as a command, nothing fetched, nothing half-written."""
 
 import math
+import os
 import re
 import subprocess
 import sys
-import time
 from html.parser import HTMLParser
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -398,13 +397,11 @@ def test_a_failed_writing_leaves_the_old_file(tmp_path, monkeypatch):
     target = tmp_path / "report.html"
     target.write_text("old")
 
-    def full(self, data):
-        with open(self, "wb") as file:
-            file.write(data[:10])
+    def full(handle):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(InputError, match="No space left"):
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match="the disk is full; report.html is still the one before"):
         write(Document("t"), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
     assert target.read_text() == "old"
@@ -412,7 +409,7 @@ def test_a_failed_writing_leaves_the_old_file(tmp_path, monkeypatch):
 
 def test_a_folder_that_is_a_file_is_an_input_error(tmp_path):
     (tmp_path / "taken").write_text("")
-    with pytest.raises(InputError, match="taken: the report cannot be written there"):
+    with pytest.raises(InputError, match="could not write .*taken"):
         write(Document("t"), tmp_path / "taken")
 
 
@@ -423,10 +420,3 @@ def test_importing_brings_no_heavy_library():
     code = "import sys, lstmlab.report; print({'matplotlib', 'jinja2', 'typst', 'numpy', 'torch'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "set()"
-
-
-def test_a_usual_report_takes_seconds(tmp_path):
-    sections = [Section(f"s{n}", "c", "e", figures=[Figure(f"f{n}", "t", curves)] * (n < 6)) for n in range(8)]
-    start = time.perf_counter()
-    write(Document("t", sections=sections), tmp_path)
-    assert time.perf_counter() - start < 8

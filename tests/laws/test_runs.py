@@ -12,8 +12,8 @@ import pytest
 
 from lstmlab.api import go_on, run_recipe
 from lstmlab.errors import InputError
-from lstmlab.training.experiment import Monitor, Stopped
 from lstmlab.request import assemble
+from lstmlab.training.experiment import Monitor, Stopped
 from lstmlab.training.run import Run
 
 TEXT = {

@@ -96,8 +96,8 @@ class Average:
     def update(self, model: nn.Module, step: int) -> None:
         """Follow the weights after optimiser step number `step` (1, 2, …)."""
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        current = [value.detach() for _, value in model.named_parameters()]
-        torch._foreach_lerp_(list(self.weights.values()), current, weight)
+        current = dict(model.named_parameters())
+        torch._foreach_lerp_(list(self.weights.values()), [current[name] for name in self.weights], weight)
 
 
 def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
