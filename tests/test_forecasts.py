@@ -19,7 +19,8 @@ def test_an_offset_is_measured(tmp_path: Path) -> None:
     assert "stays within 0.05 of the truth for all 100 steps; its mean absolute error is 0.0200" in found.claim
     assert "misses by 0.0200, which is 32 % of the 0.0624" in found.evidence
     assert "never passes 0.05 (5 % of the amplitude of the series)" in found.evidence
-    assert "General remark" not in found.evidence
+    assert "General remark, from experiments over ten seeds" in found.evidence
+    assert "recipe sine-classic" in found.evidence
     assert [row[0] for row in found.tables[0].rows] == [1, 10, 50, 100]
     assert [row[1] for row in found.tables[0].rows] == pytest.approx([0.02] * 4)
 

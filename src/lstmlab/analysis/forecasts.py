@@ -217,14 +217,22 @@ def period(values: Values) -> float | None:
     return float(periods.mean()) if periods.min() >= 4 and np.ptp(periods) <= 0.3 * periods.mean() else None
 
 
+STAYED = (
+    "General remark, from experiments over ten seeds and not from this run alone: the textbook settings of the same "
+    "model (recipe sine-classic: full batches, a constant learning rate, 50 steps in all) end with a training loss of "
+    "about 0.0003 and yet drift away within a hundred steps, to a mean absolute error of 0.4 to 0.9. The root of that "
+    "loss is 12 to 30 % of the step between neighbouring points, most of it an error of offset, amplitude and phase "
+    "that is the same at every step, so that feeding forecasts back adds it up. Many small batches, a rate that falls "
+    "to zero and forecasting the change instead of the value took it away in all ten."
+)
+
+
 def _remark(told: Forecasts, run: Run) -> str:
-    """What is known of such models on the sine, where it bears on this run; marked as not taken from it."""
-    if (
-        run.recipe["data"].get("name") != "sine"
-        or told.first_beyond(NEAR * told.amplitude) is None
-        or told.horizon == 1
-    ):
+    """What is known of such models on the sine, marked as not taken from this run."""
+    if run.recipe["data"].get("name") != "sine" or told.horizon == 1:
         return ""
+    if told.first_beyond(NEAR * told.amplitude) is None:
+        return STAYED
     training, optimizer = run.recipe["training"], run.recipe["training"]["optimizer"]
     parts = run.summary["data"].get("parts", {})
     full = training["batch_size"] >= parts.get("train", np.inf)
