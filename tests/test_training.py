@@ -10,7 +10,8 @@ from torch import nn
 from lstmlab import request
 from lstmlab.api import run_recipe
 from lstmlab.errors import InputError
-from lstmlab.training.experiment import Monitor, assemble, choose_device
+from lstmlab.training.experiment import Monitor, assemble
+from lstmlab.training.machine import choose_device, fitting_threads, tuned
 from lstmlab.training.nan_guard import Diverged, blame
 from lstmlab.training.optimizer import Average, OptimizerSettings, scheduled_rate
 from lstmlab.training.run import Run
@@ -201,3 +202,17 @@ def test_monitors_hear_every_row_and_step(tmp_path: Path, reviews: Path) -> None
     assert len(ticks) == 12
     assert ticks[-1].share == 1
     assert rows[-1]["step"] == 12
+
+
+def test_small_work_gets_one_thread_and_everything_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = torch.get_num_threads()
+    assert fitting_threads(nn.Linear(10, 10), 100) == 1
+    assert fitting_threads(nn.Linear(1000, 1000), 1000) == before
+    # A table of embeddings is looked up, not multiplied with.
+    assert fitting_threads(nn.Sequential(nn.Embedding(10**6, 10), nn.Linear(10, 10)), 100) == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert fitting_threads(nn.Linear(10, 10), 100) == before
+    with tuned(1):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before

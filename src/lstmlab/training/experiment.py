@@ -1,11 +1,8 @@
 """From a recipe to a finished run: resolve the settings, prepare, train (or go on), score beside the baselines."""
 
-import ctypes
 import shlex
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +21,7 @@ from lstmlab.tasks import TASKS
 from lstmlab.tasks.task import Recipe, Task
 from lstmlab.training import checkpoint
 from lstmlab.training.loop import Hooks, LoopSettings, Tick, Training, evaluate
+from lstmlab.training.machine import choose_device, fitting_threads, tuned
 from lstmlab.training.nan_guard import Diverged
 from lstmlab.training.run import Run, RunWriter, command_line, environment
 
@@ -78,41 +76,6 @@ def assemble(tree: Mapping[str, Any], changes: Mapping[str, Any], where: str) ->
     return recipe
 
 
-def choose_device(wanted: str) -> torch.device:
-    """The device a recipe asks for. Raises InputError where it is not there."""
-    have = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if wanted == "auto":
-        return torch.device(next(name for name in ("cuda", "mps", "cpu") if have[name]))
-    if not have[wanted]:
-        there = ", ".join(name for name, here in have.items() if here)
-        raise InputError(f"device={wanted} is not there; this machine and this build of PyTorch have: {there}")
-    return torch.device(wanted)
-
-
-@contextmanager
-def flushed_denormals() -> Iterator[None]:
-    """Gradients that fade over many steps end in denormal numbers, which a CPU computes a hundred times slower."""
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
-
-
-def kept_memory() -> bool:
-    """Have glibc keep freed memory for the next step instead of handing it back to the system each time.
-
-    Large activations are otherwise mapped, zeroed and unmapped anew every step: measured, a third of `imdb`'s time.
-    Returns whether there was a glibc to tell. The numbers are mallopt's M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_MAX.
-    """
-    if not sys.platform.startswith("linux"):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
-    if mallopt is None:
-        return False
-    return all(mallopt(option, value) for option, value in ((-1, 1 << 30), (-2, 64 << 20), (-4, 0)))
-
-
 def train(
     recipe: Recipe, *, root: Path, output: Path | None = None, monitor: Monitor = Monitor(), typed: Sequence[str] = ()
 ) -> Run:
@@ -130,12 +93,13 @@ def train(
         "layers": summary(training.model),
         "journey": [list(stage) for stage in task.journey(example)],
     }
-    known = environment(device, recipe.seed, data.source, command_line())
+    threads = fitting_threads(training.model, typical_steps(training))
+    known = environment(device, threads, recipe.seed, data.source, command_line())
     writer = RunWriter.create(root, recipe.name or recipe.task, output)
     writer.start(recipe, known, facts, task.saved())
     monitor.begin(facts)
     monitor.say(f"Run directory: {writer.folder}")
-    return _go(writer, training, data, recipe, monitor, started)
+    return _go(writer, training, data, threads, monitor, started)
 
 
 def resume(run: Run, *, monitor: Monitor = Monitor()) -> Run:
@@ -145,8 +109,7 @@ def resume(run: Run, *, monitor: Monitor = Monitor()) -> Run:
     recipe = assemble(tree, {}, str(run.folder / "recipe.yaml"))
     writer = RunWriter(run.folder)
     device = torch.device(run.environment["device"])
-    tensors, facts = writer.read_checkpoint("last") if run.resumable else ({}, {"threads": run.environment["threads"]})
-    torch.set_num_threads(facts["threads"])
+    tensors, facts = writer.read_checkpoint("last") if run.resumable else ({}, {})
     monitor.say("Reading the data")
     kind = TASKS[recipe.task]
     data = kind.load(recipe, monitor)
@@ -158,7 +121,7 @@ def resume(run: Run, *, monitor: Monitor = Monitor()) -> Run:
         checkpoint.load_weights(training.model, checkpoint.pick(tensors, "model"), run.folder)
         training.restore(tensors, facts)
     writer.rewind(training.moment.step)
-    return _go(writer, training, data, recipe, monitor, started)
+    return _go(writer, training, data, run.environment["threads"], monitor, started)
 
 
 def _training(recipe: Any, task: Task, data: Dataset, device: torch.device) -> Training:
@@ -169,8 +132,15 @@ def _training(recipe: Any, task: Task, data: Dataset, device: torch.device) -> T
     return Training(task.build().to(device), task, recipe.training, train, valid, recipe.seed, device)
 
 
-def _go(writer: RunWriter, training: Training, data: Dataset, recipe: Any, monitor: Monitor, started: float) -> Run:
-    settings = recipe.training
+def typical_steps(training: Training) -> int:
+    """Steps in a batch of middling size, padding included."""
+    batches = training.batches.epoch(1)
+    lengths = training.train.lengths
+    return int(np.median([len(index) * lengths[index].max() for index in batches]))
+
+
+def _go(writer: RunWriter, training: Training, data: Dataset, threads: int, monitor: Monitor, started: float) -> Run:
+    settings = training.settings
 
     def row(row: dict[str, Any]) -> None:
         writer.row(row)
@@ -183,14 +153,14 @@ def _go(writer: RunWriter, training: Training, data: Dataset, recipe: Any, monit
         stop=monitor.stop,
     )
     try:
-        kept_memory()
-        with flushed_denormals():
+        with tuned(threads):
             complete = training.run(hooks)
+            if complete:
+                _score(writer, training, data, monitor, started)
     except Diverged as error:
         raise error.naming([data.train[i].id for i in error.positions]) from None
     if not complete:
         raise Stopped(writer.folder)
-    _score(writer, training, data, monitor, started)
     return Run.open(writer.folder)
 
 

@@ -11,8 +11,9 @@ from torch import nn
 from lstmlab.tasks import TASKS
 from lstmlab.tasks.task import Task
 from lstmlab.training import checkpoint
-from lstmlab.training.experiment import assemble, choose_device
+from lstmlab.training.experiment import assemble
 from lstmlab.training.loop import evaluate
+from lstmlab.training.machine import choose_device
 from lstmlab.training.run import Run
 from lstmlab.types import Example
 

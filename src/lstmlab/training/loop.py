@@ -296,7 +296,7 @@ class Training:
         }
         if self.average is not None:
             named |= checkpoint.put(self.average.weights, "average")
-        return named, {"moment": asdict(self.moment), "threads": torch.get_num_threads()}
+        return named, {"moment": asdict(self.moment)}
 
     def restore(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         """Put a snapshot back."""

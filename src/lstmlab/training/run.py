@@ -216,14 +216,14 @@ def _candidates(folder: Path, stamp: str) -> Iterable[Path]:
         yield folder / f"{stamp}-{number}"
 
 
-def environment(device: torch.device, seed: int, source: Source, command: str) -> dict[str, Any]:
+def environment(device: torch.device, threads: int, seed: int, source: Source, command: str) -> dict[str, Any]:
     """What one must know to get the same numbers again."""
     return {
         "versions": {name: metadata.version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "device": str(device),
-        "threads": torch.get_num_threads(),
+        "threads": threads,
         "seed": seed,
         "data": asdict(source),
         "git_commit": _git_commit(),
