@@ -116,7 +116,7 @@ def test_early_stopping_returns_the_best_weights_and_scores_the_last_too(tmp_pat
 
 
 def test_a_budget_in_minutes_ends(tmp_path: Path, reviews: Path) -> None:
-    recipe = request.assemble("classification", {**TINY, "path": str(reviews), "minutes": 0.01})
+    recipe = request.assemble("classification", {**TINY, "path": str(reviews), "minutes": 0.01, "patience": None})
     run = run_recipe(recipe, output=tmp_path / "run").run
     assert run.metrics["train_seconds"] < 5
     assert run.history[-1]["seconds"] >= 0.6

@@ -26,7 +26,7 @@ from lstmlab.training import experiment
 from lstmlab.training.experiment import Monitor
 from lstmlab.training.inference import Predictor
 from lstmlab.training.loop import epoch_line
-from lstmlab.training.run import Run, all_runs, find_run
+from lstmlab.training.run import Run, all_runs, find_run, refuse_existing
 
 RUNS = Path("runs")
 
@@ -74,7 +74,11 @@ class Result:
         return self.predictor.predict(inputs)
 
     def evaluate(
-        self, file: str | Path | None = None, say: Callable[[str], None] = lambda line: None
+        self,
+        file: str | Path | None = None,
+        say: Callable[[str], None] = lambda line: None,
+        *,
+        encoding: str | None = None,
     ) -> tuple[dict[str, float], int]:
         """Scores on a labelled file, or on the run's own test part; and how many examples that were."""
         task = self.predictor.task
@@ -82,33 +86,44 @@ class Result:
             part = task.load(task.recipe, Watch(say)).test
             where = "the test part"
         else:
-            part, where = self._labelled(Path(file)), str(file)
+            part, where = self._labelled(Path(file), encoding), str(file)
         if part is None:
             raise InputError(f"{self.run.title} has no test part: give a labelled file with --input")
         return self.predictor.score(part, where), len(part)
 
-    def _labelled(self, file: Path) -> Corpus:
+    def _labelled(self, file: Path, encoding: str | None) -> Corpus:
         """A labelled file: with the columns the run was trained on, or those it is guessed to have."""
         data = self.run.recipe["data"]
-        if data.get("text") is not None:
+        if "text" not in data:
+            raise InputError(f"--input is for texts with labels, and {self.run.title} is of {self.run.recipe['task']}")
+        encoding = encoding or data["encoding"]
+        if data["text"] is not None:
             columns = {name: data[name] for name in ("text", "label")}
         else:
-            columns = {key.split(".")[-1]: value for key, value in guess(file).settings.items()}
-        return read(DataSettings.model_validate({**columns, "path": str(file)}), 0, least_classes=1)[0]["train"]
+            found = guess(file, encoding=encoding).settings
+            columns = {key.split(".")[-1]: value for key, value in found.items()}
+        settings = {**columns, "path": str(file), "encoding": encoding}
+        return read(DataSettings.model_validate(settings), 0, least_classes=1)[0]["train"]
 
-    def read_inputs(self, file: Path) -> list[Any]:
+    def read_inputs(self, file: Path, encoding: str | None = None) -> list[Any]:
         """The inputs in a file: a text a line, or the column the run was trained on."""
         data = self.run.recipe["data"]
-        encoding = data.get("encoding", "utf-8")
+        encoding = encoding or data.get("encoding", "utf-8")
         if not files.known(file):
-            lines = files.read_text(file, encoding=encoding).removesuffix("\n").split("\n")
-            return [self.parse_input(line.rstrip("\r"), f"{file}, line {i + 1}") for i, line in enumerate(lines)]
+            return self.parse_lines(files.read_text(file, encoding=encoding), str(file))
+        if "text" not in data:
+            raise InputError(f"{file}: expected a text file, the numbers of one input on each line")
         frame = files.read_table(file, encoding=encoding)
         column = str(data.get("text") or guess(file, encoding=encoding).settings.get("data.text"))
         texts = files.text_of(frame[column]) if column in frame.columns else None
         if texts is None:
             raise InputError(f'{file}: no column "{column}" of text. Columns: {", ".join(frame.columns)}')
         return texts.fill_null("").to_list()
+
+    def parse_lines(self, text: str, where: str) -> list[Any]:
+        """An input a line."""
+        lines = text.removesuffix("\n").split("\n")
+        return [self.parse_input(line.rstrip("\r"), f"{where}, line {i + 1}") for i, line in enumerate(lines)]
 
     def parse_input(self, text: str, where: str) -> Any:
         """What somebody typed, as this task's input: a text, or numbers separated by blanks or commas."""
@@ -174,7 +189,8 @@ def train(
 def run_recipe(
     recipe: Recipe, *, root: Path = RUNS, output: Path | None = None, monitor: Monitor = Monitor()
 ) -> Result:
-    """Train a recipe and write its report."""
+    """Train a recipe and write its report. Raises InputError at once where `output` is there already."""
+    refuse_existing(output)
     return _written(experiment.train(recipe, root=root, output=output, monitor=monitor), monitor)
 
 
@@ -206,7 +222,6 @@ def _kept_frame(data: object, root: Path) -> Path:
     frame.write_parquet(content)
     path = root / "frames" / f"{hashlib.sha256(content.getvalue()).hexdigest()[:16]}.parquet"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
         save(path, content.getvalue())
     return path
 

@@ -9,6 +9,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.representer import SafeRepresenter
 
 from lstmlab.errors import InputError, nearest
 
@@ -42,7 +44,9 @@ class Settings(BaseModel):
 
 
 def read_yaml(text: str, where: str) -> Tree:
-    """One mapping from YAML 1.2 (1e-3 is a number, `no` is a word). Refuses duplicate keys and anything else."""
+    """One mapping of plain values from YAML 1.2 (1e-3 is a number, `no` is a word). Refuses duplicate keys and whatever
+    is no such mapping.
+    """
     try:
         tree = YAML(typ="safe", pure=True).load(text)
     except DuplicateKeyError as error:
@@ -55,11 +59,42 @@ def read_yaml(text: str, where: str) -> Tree:
         raise InputError(f"{where}, line {mark.line + 1 if mark else '?'}: not YAML: {error.problem}") from error
     except ReaderError as error:
         raise InputError(f"{where}: not text: character {error.position} is {chr(error.character)!a}") from error
+    except RecursionError as error:
+        raise InputError(f"{where}: {_TOO_MUCH}") from error
+    except (YAMLError, ValueError) as error:  # such as a date that is none
+        raise InputError(f"{where}: not YAML: {error}") from error
     if tree is None:
         return {}
     if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
         raise InputError(f"{where}: expected `key: value` lines, got {type(tree).__name__}")
-    return tree
+    counter = iter(range(MOST_VALUES))
+    return {key: _plain(value, f"{where}: {key}", counter, MOST_DEPTH) for key, value in tree.items()}
+
+
+MOST_VALUES = 10_000
+"""The most values in a recipe: aliases could otherwise unfold to any number of them."""
+MOST_DEPTH = 20
+"""How deep values may stand inside each other: an alias could otherwise hold itself."""
+
+_TOO_MUCH = f"more than {MOST_VALUES} values or {MOST_DEPTH} levels: not a recipe"
+
+
+def _plain(value: Any, where: str, counter: Iterator[int], depth: int) -> Any:
+    """A value as JSON has it: dates are the text they were written as; sets, bytes and the like are refused."""
+    if next(counter, None) is None or not depth:
+        raise InputError(f"{where}: {_TOO_MUCH}")
+    if isinstance(value, dict):
+        odd = next((key for key in value if not isinstance(key, str)), None)
+        if odd is not None:
+            raise InputError(f"{where}: expected a word as key, got {odd!r}")
+        return {key: _plain(inner, f"{where}.{key}", counter, depth - 1) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner, where, counter, depth - 1) for inner in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise InputError(f"{where}: expected text, a number, true, false, null or a list, got a {type(value).__name__}")
 
 
 def read_file(path: Path) -> Tree:
@@ -72,10 +107,21 @@ def read_file(path: Path) -> Tree:
         raise InputError(f"{path}: {error.strerror}") from error
 
 
+class _Representer(SafeRepresenter):
+    """Quotes what is not printable: an unquoted line end of any script would be read back as a blank."""
+
+    def represent_str(self, data: str) -> Any:
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=None if data.isprintable() else '"')
+
+
+_Representer.add_representer(str, _Representer.represent_str)
+
+
 def write_yaml(tree: Mapping[str, Any]) -> str:
     """YAML that `read_yaml` reads back to the same tree."""
     out = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = _Representer
     yaml.default_flow_style = False
     yaml.width = 110
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
@@ -87,7 +133,7 @@ def scalar(text: str) -> Any:
     """What `key=TEXT` means: a YAML value where it is one on a single line, else the text itself."""
     try:
         value = YAML(typ="safe", pure=True).load(text)
-    except YAMLError:
+    except (YAMLError, ValueError, RecursionError):
         return text
     return value if isinstance(value, (bool, int, float, str, list, type(None))) else text
 
@@ -142,6 +188,8 @@ def override(tree: Mapping[str, Any], changes: Mapping[str, Any], paths: Sequenc
         place = merged
         for folder in folders:
             place = place.setdefault(folder, {})
+            if not isinstance(place, dict):
+                raise InputError(f"{folder}: expected settings of its own (key: value), got {json.dumps(place)}")
         place[leaf] = value
     return merged, typed
 
@@ -152,7 +200,8 @@ def validate(settings: type[S], tree: Mapping[str, Any], where: str) -> S:
         # JSON's strictness is the wanted one: a list may become a tuple, a string never a number.
         return settings.model_validate_json(json.dumps(tree))
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
+        # A misspelt key is what is wrong, and the right one that is therefore missing only its consequence.
+        problem = min(error.errors(include_url=False), key=lambda problem: problem["type"] == "missing")
         raise InputError(f"{where}: {_explain(settings, problem)}") from error
     except (TypeError, ValueError) as error:
         raise InputError(f"{where}: {error}") from error
@@ -195,6 +244,7 @@ def _explain(settings: type[BaseModel], problem: Mapping[str, Any]) -> str:
     if problem["type"] == "missing":
         return f"{path} is needed"
     said = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    said = {"an object": "settings of its own (key: value)", "array": "a list such as [a, b]"}.get(said, said)
     return f"{path}: expected {said}, got {got if len(got) < 60 else got[:57] + '...'}"
 
 

@@ -1,5 +1,6 @@
 """What a person asks for, as a recipe: a built-in name, a recipe file, a task, or data of their own."""
 
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,8 @@ OWN: dict[str, Tree] = {
             "epochs": 30,
             "patience": 4,
             "batch_size": 32,
+            # Texts of a thousand tokens still fill a batch; one of a million characters does not fill the memory.
+            "tokens": 32_000,
             # The average of the weights settles by itself, so the rate need not fall and stopping early loses nothing.
             "optimizer": {"learning_rate": 0.002, "clip": 1.0, "average": 0.99},
         },
@@ -40,6 +43,11 @@ def is_data(word: str) -> bool:
     return path.exists() or len(path.parts) > 1 or named_like_data
 
 
+def run_name(path: Path) -> str:
+    """What runs of a file are called: its name without endings and without what a shell or a terminal would act on."""
+    return re.sub(r"[^\w -]+", "-", path.name.split(".")[0]).strip(" -")
+
+
 def find(word: str) -> tuple[Tree, str]:
     """The recipe a word means (a built-in name, a task, a .yaml file), and where it stands."""
     builtin = recipe_names()
@@ -49,7 +57,7 @@ def find(word: str) -> tuple[Tree, str]:
         return {"task": word, "name": word, **OWN[word]}, f"task {word}"
     path = Path(word)
     if path.suffix in (".yaml", ".yml"):
-        return {"name": path.stem, **settings.read_file(path)}, str(path)
+        return {"name": run_name(path), **settings.read_file(files.existing_file(path))}, str(path)
     match = nearest(word, [*builtin, *TASKS])
     known = f"Recipes: {', '.join(builtin)}. Tasks: {', '.join(TASKS)}. Or give a file of your own."
     raise InputError(f'no recipe, task or file "{word}". ' + (f"Did you mean {match[0]}?" if match else known))
@@ -57,15 +65,16 @@ def find(word: str) -> tuple[Tree, str]:
 
 def guessed(path: Path, changes: Mapping[str, Any]) -> tuple[Tree, Guess]:
     """A recipe for data of one's own, and the guess it stands on. A typed encoding is read with."""
+    _keep_task("classification", changes)
     encoding = next((str(value) for key, value in changes.items() if key.split(".")[-1] == "encoding"), "utf-8")
     found = guess(path, encoding=encoding)
     if found.task != "classification":
         raise InputError(
-            f"{path} looks like data for {found.task} ({'; '.join(found.reasons)}), which cannot be trained from a "
-            "file yet. If it holds texts and labels, name the columns: "
+            f"{path} looks like data for {found.task}, which cannot be trained from a file yet: "
+            f"{' '.join(found.reasons)} If it holds texts and labels, name the columns: "
             f"lstmlab train classification path={shlex.quote(str(path))} text=COLUMN label=COLUMN"
         )
-    return _with(Tree(task=found.task, name=path.name.split(".")[0], **OWN[found.task]), found.settings), found
+    return _with(Tree(task=found.task, name=run_name(path), **OWN[found.task]), found.settings), found
 
 
 def assemble(word: str, changes: Mapping[str, Any]) -> Recipe:
@@ -73,6 +82,7 @@ def assemble(word: str, changes: Mapping[str, Any]) -> Recipe:
     if is_data(word):
         return experiment.assemble(guessed(Path(word), changes)[0], changes, word)
     tree, where = find(word)
+    _keep_task(tree.get("task"), changes)
     recipe = experiment.assemble(tree, changes, where)
     data = settings.dump(recipe)["data"]
     missing = [f"data.{key}" for key in ("text", "label") if key in data and data[key] is None]
@@ -80,6 +90,13 @@ def assemble(word: str, changes: Mapping[str, Any]) -> Recipe:
         return recipe
     found = guess(Path(data["path"]), encoding=data["encoding"]).settings
     return experiment.assemble(_with(tree, {key: found[key] for key in missing if key in found}), changes, where)
+
+
+def _keep_task(task: object, changes: Mapping[str, Any]) -> None:
+    """Refuse a change of the task: the other settings belong to it."""
+    wanted = changes.get("task", task)
+    if wanted != task:
+        raise InputError(f"task={wanted} cannot take the place of {task} here; begin with it: lstmlab train {wanted}")
 
 
 def _with(tree: Tree, found: Mapping[str, object]) -> Tree:

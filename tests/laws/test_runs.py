@@ -14,7 +14,7 @@ from lstmlab.api import go_on, run_recipe
 from lstmlab.errors import InputError
 from lstmlab.request import assemble
 from lstmlab.training.experiment import Monitor, Stopped
-from lstmlab.training.run import Run
+from lstmlab.training.run import Run, RunWriter
 
 TEXT = {
     "text": "review",
@@ -199,3 +199,51 @@ def test_a_full_disk_leaves_the_checkpoint_before(
     straight = run_recipe(recipe(reviews, {}), output=tmp_path / "straight").run
     assert outcome(go_on(Run(tmp_path / "run")).run) == outcome(straight)
     assert not list((tmp_path / "run").rglob("*.part"))
+
+
+def test_two_processes_do_not_train_into_one_folder(tmp_path: Path, reviews: Path) -> None:
+    with pytest.raises(Stopped):
+        run_recipe(recipe(reviews, {}), output=tmp_path / "run", monitor=stop_after(5))
+    before = (tmp_path / "run" / "history.jsonl").read_bytes()
+    with RunWriter(tmp_path / "run").locked(), pytest.raises(InputError, match="is being trained by another process"):
+        go_on(Run(tmp_path / "run"))
+    assert (tmp_path / "run" / "history.jsonl").read_bytes() == before
+
+
+def test_changed_data_is_refused(tmp_path: Path, reviews: Path) -> None:
+    with pytest.raises(Stopped):
+        run_recipe(recipe(reviews, {}), output=tmp_path / "run", monitor=stop_after(5))
+    with open(reviews, "a", encoding="utf-8") as file:
+        file.write("one more,good\n")
+    with pytest.raises(InputError, match="its data has changed"):
+        go_on(Run(tmp_path / "run"))
+
+
+def test_a_run_goes_on_from_another_folder(tmp_path: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(reviews.parent)
+    with pytest.raises(Stopped):
+        run_recipe(recipe(Path(reviews.name), {}), output=tmp_path / "run", monitor=stop_after(5))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert go_on(Run(tmp_path / "run")).run.finished
+
+
+def test_a_death_between_row_and_checkpoint_writes_no_row_twice(
+    tmp_path: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """What no handler expects."""
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    writing = RunWriter.keep
+    monkeypatch.setattr(
+        RunWriter, "keep", lambda self, tensors, facts, best: die() if best else writing(self, tensors, facts, best)
+    )
+    with pytest.raises(Killed):
+        run_recipe(recipe(reviews, {}), output=tmp_path / "run")
+    monkeypatch.setattr(RunWriter, "keep", writing)
+    assert [row["epoch"] for row in Run(tmp_path / "run").history] == [1]
+    rows = go_on(Run(tmp_path / "run")).run.history
+    assert [row["epoch"] for row in rows] == list(range(1, len(rows) + 1))

@@ -1,9 +1,12 @@
 """The commands. Importing this imports neither torch nor anything that does, so that --help answers at once."""
 
+import errno
+import os
+import re
 import sys
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, Any, TextIO
 
-import click
 import typer
 
 from lstmlab.errors import InputError
@@ -21,7 +24,7 @@ app = typer.Typer(
 Words = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings, by any unambiguous tail.")]
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool | None) -> None:
     if wanted:
         from importlib import metadata
 
@@ -32,8 +35,8 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
+        bool | None, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = None,
 ) -> None:
     pass
 
@@ -41,20 +44,74 @@ def _root(
 def main() -> None:
     """Run a command; what a person can mend ends with one message and status 2."""
     from lstmlab.cli import data, explore, learn, use  # noqa: F401  (each adds its commands)
+    from lstmlab.cli.console import tell
 
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that has no … shows \\u2026 instead of failing
+            stream.reconfigure(errors="backslashreplace")
     try:
-        status = app(standalone_mode=False)
+        status = _run(sys.argv[1:])
+        sys.stdout.flush()
     except InputError as error:
-        print(f"lstmlab: {error}", file=sys.stderr)
+        tell(f"lstmlab: {error}", sys.stderr)
         status = 2
-    except click.ClickException as error:
-        error.show()
-        status = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        print("\nlstmlab: stopped", file=sys.stderr)
+    except (KeyboardInterrupt, typer.Abort):
+        tell("\nlstmlab: stopped", sys.stderr)
         status = 130
     except BrokenPipeError:
-        # Whoever read our output has gone (| head); Python would complain once more while closing it.
-        sys.stderr.close()
+        _hush(sys.stdout)
         status = 141
-    sys.exit(status if isinstance(status, int) else 0)
+    except OSError as error:
+        tell(f"lstmlab: {_refusal(error)}", sys.stderr)
+        _hush(sys.stdout)
+        status = 2
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not _NO_MEMORY.search(str(error)):
+            raise
+        tell(f"lstmlab: {_OUT_OF_MEMORY}", sys.stderr)
+        status = 2
+    sys.exit(status)
+
+
+_NO_MEMORY = re.compile("not enough memory|can't allocate memory|out of memory", re.IGNORECASE)
+
+_OUT_OF_MEMORY = (
+    "out of memory. Long texts take most of it: keep their ends with last=500, or their batches small with "
+    "tokens=20000 or a smaller batch_size"
+)
+
+
+def _run(words: list[str]) -> int:
+    """One command. What typer itself refuses (a misspelt command or option) is shown with the right usage."""
+    for word in words:
+        if not word.isascii() and word.encode("utf-8", "replace").decode() != word:
+            raise InputError(f"{word!r} is not UTF-8: rename that file, or give the text in a file with --encoding")
+    command = typer.main.get_command(app)
+    try:
+        # Typer's own main would meet interrupts and broken pipes before us.
+        with command.make_context("lstmlab", words) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+    except _USAGE as error:
+        error.show()
+        return error.exit_code
+    return 0
+
+
+# The base of typer's errors: click's own, or the one in the copy of click that newer releases bring.
+_USAGE: Any = typer.BadParameter.__mro__[2]
+
+
+def _refusal(error: OSError) -> str:
+    """What the system refused, in words."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    reason = "the disk is full" if full else error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename else reason
+
+
+def _hush(stream: TextIO) -> None:
+    """Whoever read our output has gone (| head), or it cannot be written: spare Python the complaint while closing."""
+    with suppress(OSError, ValueError):
+        number = stream.fileno()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)

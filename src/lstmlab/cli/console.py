@@ -1,10 +1,12 @@
 """What a person sees while something runs: one living line on a terminal, plain lines elsewhere, never silence."""
 
+import re
 import shlex
 import shutil
 import sys
 import threading
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import TextIO
 
@@ -17,6 +19,20 @@ def clock(seconds: float) -> str:
     whole = round(seconds)
     hours, minutes = divmod(whole // 60, 60)
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+# Controls (but tab and line end), halves of surrogate pairs, and marks that turn the direction of what follows them.
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+
+
+def plain(text: str) -> str:
+    """Text that commands no terminal: file names, columns and labels are foreign. ESC becomes \\x1b."""
+    return _COMMANDS.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def tell(text: str = "", stream: TextIO | None = None, *, end: str = "\n") -> None:
+    """Print foreign text."""
+    print(plain(text), file=stream, end=end)
 
 
 class Console:
@@ -48,7 +64,7 @@ class Console:
         """A line that stays."""
         with self._lock:
             self._wipe()
-            self.stream.write(text + "\n")
+            self.stream.write(plain(text) + "\n")
             self.stream.flush()
             self._spoke = time.monotonic()
 
@@ -66,19 +82,24 @@ class Console:
         self.status = f"{what}: {done:,} of {total:,} ({done / total:.0%})" if total else f"{what}: {done:,}"
 
     def _live(self) -> None:
+        # Where the stream is gone, the next line that has to be said meets the same error and tells it.
+        with suppress(OSError):
+            self._show()
+
+    def _show(self) -> None:
         while not self._closed.wait(0.1 if self.terminal else 0.2):
             now = time.monotonic()
             with self._lock:
                 if self.terminal and self.status and now - self._spoke > 0.3:
                     self._draw(f"  {self.status}  [{clock(now - self._began)}]")
                 elif not self.terminal and now - self._spoke > SILENCE:
-                    self.stream.write(f"  … {self.status or 'working'} [{clock(now - self._began)}]\n")
+                    self.stream.write(f"  … {plain(self.status) or 'working'} [{clock(now - self._began)}]\n")
                     self.stream.flush()
                     self._spoke = now
 
     def _draw(self, text: str) -> None:
         width = shutil.get_terminal_size().columns - 1
-        self.stream.write(f"\r\x1b[2K\x1b[2m{text[:width]}\x1b[0m")
+        self.stream.write(f"\r\x1b[2K\x1b[2m{plain(text)[:width]}\x1b[0m")
         self.stream.flush()
         self._drawn = True
 
@@ -86,6 +107,11 @@ class Console:
         if self._drawn:
             self.stream.write("\r\x1b[2K")
             self._drawn = False
+
+
+def counted(number: int, what: str) -> str:
+    """1 example; 2,000 examples."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def table(rows: list[list[str]], header: list[str], *, left: int = 1) -> list[str]:

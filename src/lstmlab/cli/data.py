@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lstmlab.cli import Words, app
-from lstmlab.cli.console import Console, table
+from lstmlab.cli.console import Console, table, tell
 
 data = typer.Typer(help="Named data sets, and what is wrong with one's data.", no_args_is_help=True)
 app.add_typer(data, name="data")
@@ -18,7 +18,7 @@ def list_() -> None:
     from lstmlab.data.datasets import named
 
     rows = [[s.name, s.task, f"{s.size / 1e6:.1f} MB" if s.size else "?", s.place, s.licence] for s in named.listed()]
-    print("\n".join(table(rows, ["name", "task", "size", "where", "licence"], left=5)))
+    tell("\n".join(table(rows, ["name", "task", "size", "where", "licence"], left=5)))
 
 
 @data.command()
@@ -32,7 +32,7 @@ def fetch(name: Annotated[str, typer.Argument(help="A named data set.")]) -> Non
             name, announce=console.say, progress=lambda done, total: console.progress(f"fetching {name}", done, total)
         )
     counts = ", ".join(f"{len(part):,} {name}" for name, part in parts.items())
-    print(f"{name} is here: {counts}. {source.licence}")
+    tell(f"{name} is here: {counts}. {source.licence}")
 
 
 @data.command()
@@ -50,10 +50,10 @@ def check(
         parts, findings = api.check_data(
             what, parse_overrides(changes or []), Watch(console.activity, console.progress)
         )
-    print(f"{what}: " + ", ".join(f"{len(part):,} {name}" for name, part in parts.items()))
+    tell(f"{what}: " + ", ".join(f"{len(part):,} {name}" for name, part in parts.items()))
     for finding in findings:
-        print(f"\n{finding.level}: {finding.title}\n  {finding.text}")
+        tell(f"\n{finding.level}: {finding.title}\n  {finding.text}")
         if finding.examples:
-            print("  for example: " + ", ".join(finding.examples))
+            tell("  for example: " + ", ".join(finding.examples))
     if not findings:
-        print("Nothing wrong found.")
+        tell("Nothing wrong found.")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lstmlab.cli import Words, app
-from lstmlab.cli.console import Console, clock, table
+from lstmlab.cli.console import Console, clock, counted, table, tell
 
 GROUPS = ("labs", "demos", "data sets", "studies", "own")
 
@@ -28,16 +28,16 @@ def recipes(
         for group in GROUPS:
             rows = [[key, tree["summary"]] for key, tree in builtin.items() if tree.get("group") == group]
             if rows:
-                print(f"\n{group}")
-                print("\n".join(f"  {key:<18}{summary}" for key, summary in rows))
-        print("\nSee one whole: lstmlab recipes show NAME     Train one: lstmlab train NAME [key=value …]")
+                tell(f"\n{group}")
+                tell("\n".join(f"  {key:<18}{summary}" for key, summary in rows))
+        tell("\nSee one whole: lstmlab recipes show NAME     Train one: lstmlab train NAME [key=value …]")
         return
     if action != "show" or name is None:
         raise InputError("usage: lstmlab recipes, or lstmlab recipes show NAME")
     from lstmlab import request
     from lstmlab.recipe import describe, parse_overrides
 
-    print(describe(request.assemble(name, parse_overrides(changes or []))), end="")
+    tell(describe(request.assemble(name, parse_overrides(changes or []))), end="")
 
 
 @app.command()
@@ -48,7 +48,7 @@ def runs() -> None:
 
     found = api.list_runs()
     if not found:
-        print("No runs yet. Train one, for example: lstmlab train sine")
+        tell("No runs yet. Train one, for example: lstmlab train sine")
         return
     rows = []
     for run in found:
@@ -58,11 +58,11 @@ def runs() -> None:
             )
             rows.append([run.title, "finished", score, clock(run.metrics["total_seconds"])])
         else:
-            epochs = f"{len(run.history)} epochs"
+            epochs = counted(len(run.history), "epoch")
             rows.append(
                 [run.title, "unfinished", f"{epochs}; lstmlab resume {run.title}" if run.resumable else epochs, ""]
             )
-    print("\n".join(table(rows, ["run", "state", "test", "time"], left=3)))
+    tell("\n".join(table(rows, ["run", "state", "test", "time"], left=3)))
 
 
 @app.command()
@@ -75,7 +75,7 @@ def report(run: Annotated[str | None, typer.Argument(help="A run; the newest whe
         console.activity("Writing the report")
         files = result.report()
     for path in files.values():
-        print(path)
+        tell(str(path))
 
 
 @app.command()
@@ -94,9 +94,9 @@ def explain(
     names = [what] if what else [name for name in ANALYSES if result.has(name)]
     for name in names:
         section = result.explain(name)
-        print(as_text(section))
+        tell(as_text(section))
         for figure in section.figures:
-            print(f"Figure: {render(figure, result.folder / 'figures')['svg']}")
+            tell(f"Figure: {render(figure, result.folder / 'figures')['svg']}")
 
 
 @app.command()
@@ -117,6 +117,6 @@ def new(
     if path.exists():
         raise InputError(f"{path} exists already; choose another name with --output")
     tree, found = request.guessed(file, {})
-    print(f"Guessed: {found.task}. " + "; ".join(found.reasons))
+    tell(f"Guessed: {found.task}. " + " ".join(found.reasons))
     save(path, describe(experiment.assemble(tree, {}, str(file))).encode())
-    print(f"Written: {path}\nNext:    lstmlab train {shlex.quote(str(path))}")
+    tell(f"Written: {path}\nNext:    lstmlab train {shlex.quote(str(path))}")

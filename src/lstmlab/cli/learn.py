@@ -167,7 +167,7 @@ def _recipe(console: Console, what: str, changes: Sequence[str]) -> "Recipe":
     columns = {key.split(".")[-1] for key in typed} & {"text", "label"}
     if len(columns) == 2:
         return experiment.assemble(tree, typed, what)
-    console.line(f"Guessed: {found.task}. " + "; ".join(found.reasons))
+    console.line(f"Guessed: {found.task}. " + " ".join(found.reasons))
     console.line(f"That is: {command(found)} {shlex.join(changes)}".rstrip())
     if not found.sure:
         told = "; ".join(found.alternatives)

@@ -2,14 +2,21 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 from lstmlab.cli import app
-from lstmlab.cli.console import Console
+from lstmlab.cli.console import Console, counted, tell
 from lstmlab.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from lstmlab.api import Result
+
+Encoding = Annotated[str | None, typer.Option(help="How FILE is encoded; as the run's own data where not given.")]
 
 
 @app.command()
@@ -19,19 +26,21 @@ def evaluate(
         Path | None,
         typer.Option(help="A labelled file with the run's columns; the run's own test part where not given."),
     ] = None,
+    encoding: Encoding = None,
 ) -> None:
     """Scores of a finished run on its test part, or on a labelled file."""
     from lstmlab import api
     from lstmlab.metrics import format_score
 
-    console = Console(sys.stderr)
-    with console:
+    if encoding and not input:
+        raise InputError("--encoding would have no effect: it belongs to --input FILE")
+    with Console(sys.stderr) as console, _typed_encoding():
         console.activity("Reading the data")
         result = api.open_run(run)
-        scores, count = result.evaluate(input, console.activity)
-    print(f"{result.run.title} on {input or 'its test part'} ({count:,} examples)")
+        scores, count = result.evaluate(input, console.activity, encoding=encoding)
+    tell(f"{result.run.title} on {input or 'its test part'} ({counted(count, 'example')})")
     for name, value in scores.items():
-        print(f"  {name:<20}{format_score(name, value)}")
+        tell(f"  {name:<20}{format_score(name, value)}")
 
 
 @app.command()
@@ -44,6 +53,7 @@ def predict(
     output: Annotated[
         Path | None, typer.Option(help="Write here (.csv, .jsonl or text) instead of the screen.")
     ] = None,
+    encoding: Encoding = None,
 ) -> None:
     """Answers of a finished run: to texts on the command line, in a file, or a line each on standard input."""
     from lstmlab import api
@@ -51,43 +61,69 @@ def predict(
 
     if texts and input:
         raise InputError("give texts or --input, not both")
-    if output is not None and output.exists():
-        raise InputError(f"--output {output} exists already; choose another name")
+    if encoding and texts:
+        raise InputError("--encoding would have no effect: it belongs to --input FILE and to standard input")
+    if output is not None:
+        _check_output(output)
     result = api.open_run(run)
-    if texts:
-        asked: list[Any] = [result.parse_input(text, f"argument {i + 1}") for i, text in enumerate(texts)]
-    elif input:
-        asked = result.read_inputs(input)
-    else:
-        asked = _standard_input(result, sys.stdin)
+    with _typed_encoding():
+        if texts:
+            asked: list[Any] = [result.parse_input(text, f"argument {i + 1}") for i, text in enumerate(texts)]
+        elif input:
+            asked = result.read_inputs(input, encoding)
+        else:
+            asked = _standard_input(result, sys.stdin, encoding or "utf-8")
+    if not any(given.strip() if isinstance(given, str) else given for given in asked):
+        raise InputError("nothing to predict: give texts as arguments, --input FILE, or lines on standard input")
     answers = result.predict(asked)
     if output is None:
-        print("\n".join(answer_line(given, answer) for given, answer in zip(asked, answers, strict=True)))
+        tell("\n".join(answer_line(given, answer) for given, answer in zip(asked, answers, strict=True)))
     else:
         save(output, _rows(asked, answers, output.suffix).encode())
-        print(f"{len(answers):,} predictions in {output}", file=sys.stderr)
+        tell(f"{counted(len(answers), 'prediction')} in {output}", sys.stderr)
 
 
-def _standard_input(result: Any, stream: TextIO) -> list[Any]:
-    if stream.isatty():
-        print("A text a line; end with Ctrl-D.", file=sys.stderr)
+@contextmanager
+def _typed_encoding() -> Iterator[None]:
+    """Advice about an encoding names the option that gives it here."""
     try:
-        lines = [line.rstrip("\n") for line in stream]
-    except UnicodeDecodeError as error:
-        raise InputError(f"standard input is not UTF-8 (byte {error.start})") from error
-    if not lines:
-        raise InputError("nothing to predict: give texts as arguments, --input FILE, or lines on standard input")
-    return [result.parse_input(line, f"line {i + 1}") for i, line in enumerate(lines)]
+        yield
+    except InputError as error:
+        raise InputError(str(error).replace("data.encoding=", "--encoding ")) from error
+
+
+def _standard_input(result: "Result", stream: TextIO, encoding: str) -> list[Any]:
+    from lstmlab.data.datasets import files
+
+    if stream.isatty():
+        tell("A text a line; end with Ctrl-D.", sys.stderr)
+    # Bytes, because Python itself lets through what is not UTF-8 where the locale is C.
+    raw = stream.buffer.read()
+    if not raw:
+        return []
+    return result.parse_lines(files.decode(raw, "standard input", encoding), "standard input")
 
 
 def answer_line(given: Any, answer: dict[str, Any]) -> str:
     """`positive  97.1 %  (negative 2.9 %)  A text …` or the forecast numbers."""
     if "probabilities" not in answer:
         return " ".join(f"{value:.6g}" for value in answer["prediction"])
-    ranked = sorted(answer["probabilities"].items(), key=lambda pair: -pair[1])
+    shares = [(" ".join(name.split()), share) for name, share in answer["probabilities"].items()]
+    ranked = sorted(shares, key=lambda pair: -pair[1])
     others = ", ".join(f"{name} {share:.1%}" for name, share in ranked[1:4])
     text = " ".join(str(given).split())
     return f"{ranked[0][0]}\t{ranked[0][1]:.1%}\t({others})\t{text if len(text) <= 70 else text[:69] + '…'}"
+
+
+ENDINGS = (".csv", ".jsonl", ".ndjson", ".txt", "")
+
+
+def _check_output(path: Path) -> None:
+    """Refuse a file that is there, and an ending nobody writes, before any work."""
+    if path.exists():
+        raise InputError(f"--output {path} exists already; choose another name")
+    if path.suffix not in ENDINGS:
+        raise unknown("kind of output file", path.suffix, [ending for ending in ENDINGS if ending])
 
 
 def _rows(asked: list[Any], answers: list[dict[str, Any]], suffix: str) -> str:
@@ -96,9 +132,7 @@ def _rows(asked: list[Any], answers: list[dict[str, Any]], suffix: str) -> str:
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     if suffix == ".csv":
         return _csv(rows)
-    if suffix in (".txt", ""):
-        return "".join(f"{answer['prediction']}\n" for answer in answers)
-    raise unknown("kind of output file", suffix, [".csv", ".jsonl", ".txt"])
+    return "".join(f"{answer['prediction']}\n" for answer in answers)
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

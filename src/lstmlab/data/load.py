@@ -51,19 +51,38 @@ class DataSettings(Settings):
             raise ValueError("data.name and data.path name two sources: give one")
         return self
 
+    def located(self) -> "DataSettings":
+        """The same with whole paths, so that what was trained here can be trained, scored and resumed from anywhere."""
+        whole = {
+            name: str(Path(file).absolute()) for name in ("path", "valid", "test") if (file := getattr(self, name))
+        }
+        return self.model_copy(update=whole)
+
     def idle(self) -> dict[str, str]:
         """What a named set, a file of its own or a synthetic set leaves without effect."""
         reasons: dict[str, str] = {}
         if self.name is not None:
             own = f"it belongs to one's own files (data.path), and data.name is {self.name}"
             reasons |= dict.fromkeys(("valid", "test", "text", "label", "encoding"), own)
-        if self.name not in synthetic.SYNTHETIC:
+        if self.path is not None:
+            # Files of the other parts may be tables, whose columns these settings name.
+            reasons |= _without_effect(Path(self.path)) if self.valid is None and self.test is None else {}
+        if self.name in synthetic.SYNTHETIC:
+            reasons |= dict.fromkeys(("valid_fraction", "test_fraction"), f"{self.name} comes in parts of its own")
+        else:
             reasons |= dict.fromkeys(("length", "count"), "it belongs to synthetic sets")
         if self.test is not None:
             reasons["test_fraction"] = f"the test part is {self.test}"
         if self.valid is not None:
             reasons["valid_fraction"] = f"the validation part is {self.valid}"
         return reasons
+
+
+def _without_effect(path: Path) -> dict[str, str]:
+    """Settings that mean nothing for this kind of file."""
+    if folders.is_archive(path) or path.is_dir():
+        return dict.fromkeys(("text", "label"), f"it names a column, and {path} holds a text per file")
+    return {"encoding": "Parquet files have none to choose"} if path.name.endswith(".parquet") else {}
 
 
 @dataclass(frozen=True)
@@ -145,7 +164,8 @@ def _read_own(settings: DataSettings, watch: Watch, least_classes: int) -> tuple
         if parts.keys() & found.keys():
             raise InputError(f"{path} has a {part} part of its own, and data.{part}={file} names another")
         parts, steps = {**parts, **found}, (*steps, *told)
-    checksums = {str(file): cache.digest(file) for file in given.values() if file.is_file()}
+    checksums = {part: cache.digest(file) for part, file in given.items() if file.is_file()}
+    checksums |= {part: corpus.fingerprint for part, corpus in parts.items() if part not in checksums}
     return parts, Source(path.name, "files of one's own", address=str(path), checksums=checksums, steps=steps)
 
 

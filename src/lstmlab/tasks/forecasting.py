@@ -80,9 +80,17 @@ class Forecasting:
         window = self.recipe.data.window
         rows = []
         for example in examples:
-            row = np.asarray(example.inputs, np.float64)
-            if row.shape != (window,) or not np.isfinite(row).all():
-                raise InputError(f"{where}, window {example.id}: expected {window} finite numbers, got {len(row)}")
+            place = f"{where}, window {example.id}"
+            try:
+                row = np.asarray(example.inputs, np.float64)
+            except (TypeError, ValueError) as error:
+                got = str(example.inputs)[:60]
+                raise InputError(f"{place}: expected {window} numbers, got {got}") from error
+            if row.shape != (window,):
+                raise InputError(f"{place}: expected {window} numbers, got {row.size}")
+            if not np.isfinite(row).all():
+                at = int(np.isfinite(row).argmin())
+                raise InputError(f"{place}: value {at + 1} is {row[at]}, which is no finite number")
             rows.append(row)
         targets = [example.target for example in examples]
         known = None if any(t is None for t in targets) else self.scaler.scale(np.array(targets)).astype(np.float32)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor, nn
 
 from lstmlab.data.corpus import Corpus, Dataset, Index
@@ -38,11 +39,15 @@ class Recipe(Settings):
     """Under which heading `lstmlab recipes` lists it."""
     task: str
     """What is to be learned: a name from the shelf of tasks."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**63)
     """Seeds splits, initial weights, dropout and the order of batches."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute; auto takes a GPU where there is one."""
     about: About = About()
+
+    def located(self) -> "Recipe":
+        """The same with every file of one's own by its whole path: what is written into the run."""
+        return self
 
 
 @runtime_checkable

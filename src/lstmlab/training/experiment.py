@@ -86,7 +86,7 @@ def train(
     monitor.say("Reading the data")
     data = kind.load(recipe, monitor)
     task = kind.prepare(recipe, data, monitor)
-    training = _training(recipe, task, data, device)
+    training = _training(recipe, task, data, device, started)
     example = data.train[0]
     facts = {
         "data": {**asdict(data.source), "parts": {name: len(part) for name, part in data.parts.items()}},
@@ -96,40 +96,39 @@ def train(
     threads = fitting_threads(training.model, typical_steps(training))
     known = environment(device, threads, recipe.seed, data.source, command_line())
     writer = RunWriter.create(root, recipe.name or recipe.task, output)
-    writer.start(recipe, known, facts, task.saved())
+    writer.start(recipe.located(), known, facts, task.saved())
     monitor.begin(facts)
     monitor.say(f"Run directory: {writer.folder}")
-    return _go(writer, training, data, threads, monitor, started)
+    with writer.locked():
+        return _go(writer, training, data, threads, monitor)
 
 
 def resume(run: Run, *, monitor: Monitor = Monitor()) -> Run:
-    """Go on from the run's last checkpoint, to the last bit as if it had never stopped."""
+    """Go on from the run's last checkpoint, on a CPU to the last bit as if it had never stopped."""
     started = time.monotonic()
-    tree = run.recipe
-    recipe = assemble(tree, {}, str(run.folder / "recipe.yaml"))
+    recipe = assemble(run.recipe, {}, str(run.folder / "recipe.yaml"))
     writer = RunWriter(run.folder)
-    device = torch.device(run.environment["device"])
-    tensors, facts = writer.read_checkpoint("last") if run.resumable else ({}, {})
-    monitor.say("Reading the data")
-    kind = TASKS[recipe.task]
-    data = kind.load(recipe, monitor)
-    if dict(data.source.checksums) != run.environment["data"]["checksums"]:
-        raise InputError(f"{run.folder}: the data has changed since this run began, so it cannot go on; start anew")
-    task = kind.prepare(recipe, data, monitor)
-    training = _training(recipe, task, data, device)
-    if tensors:
-        checkpoint.load_weights(training.model, checkpoint.pick(tensors, "model"), run.folder)
-        training.restore(tensors, facts)
-    writer.rewind(training.moment.step)
-    return _go(writer, training, data, run.environment["threads"], monitor, started)
+    with writer.locked():
+        device = choose_device(run.environment["device"])
+        tensors, facts = writer.read_checkpoint("last") if run.resumable else ({}, {})
+        monitor.say("Reading the data")
+        kind = TASKS[recipe.task]
+        data = kind.load(recipe, monitor)
+        run.refuse_changed(data.source)
+        training = _training(recipe, kind.prepare(recipe, data, monitor), data, device, started)
+        if tensors:
+            checkpoint.load_weights(training.model, checkpoint.pick(tensors, "model"), run.folder)
+            training.restore(tensors, facts)
+        writer.rewind(training.moment.epoch, training.moment.done)
+        return _go(writer, training, data, run.environment["threads"], monitor)
 
 
-def _training(recipe: Any, task: Task, data: Dataset, device: torch.device) -> Training:
+def _training(recipe: Any, task: Task, data: Dataset, device: torch.device, started: float) -> Training:
     """Model with fresh weights and encoded parts. The seed is set here: initial weights and dropout follow from it."""
     train = task.encode(data.train, "the training part")
     valid = task.encode(data.valid, "the validation part") if data.valid is not None else None
     torch.manual_seed(recipe.seed)
-    return Training(task.build().to(device), task, recipe.training, train, valid, recipe.seed, device)
+    return Training(task.build().to(device), task, recipe.training, train, valid, recipe.seed, device, started)
 
 
 def typical_steps(training: Training) -> int:
@@ -139,7 +138,7 @@ def typical_steps(training: Training) -> int:
     return int(np.median([len(index) * lengths[index].max() for index in batches]))
 
 
-def _go(writer: RunWriter, training: Training, data: Dataset, threads: int, monitor: Monitor, started: float) -> Run:
+def _go(writer: RunWriter, training: Training, data: Dataset, threads: int, monitor: Monitor) -> Run:
     settings = training.settings
 
     def row(row: dict[str, Any]) -> None:
@@ -156,7 +155,7 @@ def _go(writer: RunWriter, training: Training, data: Dataset, threads: int, moni
         with tuned(threads):
             complete = training.run(hooks)
             if complete:
-                _score(writer, training, data, monitor, started)
+                _score(writer, training, data, monitor)
     except Diverged as error:
         raise error.naming([data.train[i].id for i in error.positions]) from None
     if not complete:
@@ -164,7 +163,7 @@ def _go(writer: RunWriter, training: Training, data: Dataset, threads: int, moni
     return Run.open(writer.folder)
 
 
-def _score(writer: RunWriter, training: Training, data: Dataset, monitor: Monitor, started: float) -> None:
+def _score(writer: RunWriter, training: Training, data: Dataset, monitor: Monitor) -> None:
     """Scores of the best and of the last weights beside the baselines; predictions on the test part."""
     task, model, device = training.task, training.model, training.device
     metrics: dict[str, Any] = {
@@ -188,7 +187,7 @@ def _score(writer: RunWriter, training: Training, data: Dataset, monitor: Monito
         metrics["baseline"] = task.baseline(data.train, data.test, monitor)
     metrics |= {
         "train_seconds": round(training.moment.seconds, 3),
-        "total_seconds": round(time.monotonic() - started, 3),
+        "total_seconds": round(training.total_seconds(), 3),
     }
     writer.finish(best, metrics, predictions)
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from lstmlab.errors import InputError
 from lstmlab.tasks import TASKS
 from lstmlab.tasks.task import Task
 from lstmlab.training import checkpoint
@@ -38,6 +39,8 @@ class Predictor:
 
     def predict(self, inputs: Sequence[Any]) -> list[dict[str, Any]]:
         """What the model says of each input: {"prediction": …} and what belongs to it."""
+        if isinstance(inputs, (str, bytes)):
+            raise InputError("predict takes a list of inputs: predict([text]) for a single one")
         if not inputs:
             return []
         encoded = self.task.encode([Example(str(i + 1), given) for i, given in enumerate(inputs)], "the input")

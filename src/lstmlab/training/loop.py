@@ -38,6 +38,8 @@ from lstmlab.training.optimizer import (
 from lstmlab.types import Batch
 
 EVALUATION_BATCH = 256
+EVALUATION_STEPS = 128 * 1024
+"""Padded steps in a batch of evaluation at most, which bounds the memory very long texts take."""
 
 
 class LoopSettings(Settings):
@@ -88,6 +90,10 @@ class Moment:
     best_loss: float = float("inf")
     stale: int = 0
     """Evaluations since the best one."""
+    rate: float = 0.0
+    """Learning rate of the last step."""
+    total_seconds: float = 0.0
+    """Since training began, evaluations and earlier sessions counted, up to the last snapshot."""
     plateau_scale: float = 1.0
     plateau_stale: int = 0
     norm_sum: float = 0.0
@@ -134,6 +140,8 @@ class Training:
     valid: Encoded | None
     seed: int
     device: torch.device
+    began: float = field(default_factory=time.monotonic)
+    """When this session began, on the monotonic clock."""
 
     def __post_init__(self) -> None:
         self.moment = Moment()
@@ -180,7 +188,7 @@ class Training:
         moment = self.moment
         chosen = plan[moment.batch : moment.batch + self.settings.accumulate]
         rate = scheduled_rate(self.settings.optimizer, self.share(len(plan)), moment.plateau_scale)
-        random_state = torch.get_rng_state()
+        random_state = _random_state(self.device)
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
         batches = [self.task.collate(self.train, index).to(self.device) for index in chosen]
@@ -199,6 +207,7 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
+        moment.rate = rate
         moment.step += 1
         moment.batch += len(chosen)
         moment.norm_sum += norm
@@ -223,8 +232,8 @@ class Training:
             torch.nn.utils.clip_grads_with_norm_(self.model.parameters(), clip, norm)
         return float(norm)
 
-    def _diverged(self, batches: list[Batch], random_state: Tensor) -> None:
-        torch.set_rng_state(random_state)
+    def _diverged(self, batches: list[Batch], random_state: dict[str, Tensor]) -> None:
+        _set_random_state(random_state, self.device)
         where = blame(self.model, lambda batch: self.task.loss(self.task.outputs(self.model, batch), batch), batches)
         ids = [int(i) for batch in batches for i in batch.index]
         raise Diverged(self.moment.step + 1, self.moment.epoch, ids, where)
@@ -238,15 +247,16 @@ class Training:
         """Evaluate, write the row, keep the best, decide whether to go on."""
         moment, patience = self.moment, self.settings.patience
         valid = self.evaluate(self.valid) if self.valid is not None else None
-        hooks.row(self._row(valid, batches))
+        hooks.row(self._row(valid))
         # Without a validation part the last weights are the ones to keep.
         loss = valid["loss"] if valid else -float(moment.epoch)
-        if loss < moment.best_loss:
+        better = loss < moment.best_loss
+        if better:
             moment.best_loss, moment.best_epoch, moment.stale = loss, moment.epoch, 0
             hooks.keep(self.scored_weights(), {"epoch": moment.epoch}, True)
         else:
             moment.stale += 1
-        self._watch_plateau(loss <= moment.best_loss)
+        self._watch_plateau(better)
         complete = moment.batch >= batches
         if complete:
             moment.epoch, moment.batch = moment.epoch + 1, 0
@@ -260,14 +270,14 @@ class Training:
         if moment.plateau_stale > optimizer.plateau_patience:
             moment.plateau_scale, moment.plateau_stale = moment.plateau_scale * optimizer.plateau_factor, 0
 
-    def _row(self, valid: dict[str, float] | None, batches: int) -> dict[str, Any]:
+    def _row(self, valid: dict[str, float] | None) -> dict[str, Any]:
         moment = self.moment
         train = {name: total / count for name, (total, count) in moment.sums.items()}
         row = {
             "epoch": moment.epoch,
             "step": moment.step,
             "seconds": round(moment.seconds, 3),
-            "learning_rate": scheduled_rate(self.settings.optimizer, self.share(batches), moment.plateau_scale),
+            "learning_rate": moment.rate,
             "gradient_norm": moment.norm_sum / max(moment.norm_count, 1),
             "train": train,
         }
@@ -279,7 +289,14 @@ class Training:
         self.model.load_state_dict(self.scored_weights())
         outputs, rows, count = evaluate(self.model, self.task, encoded, self.device)
         self.model.load_state_dict(kept)
-        return {"loss": float(rows.sum() / max(count, 1)), **self.task.score(outputs, encoded)}
+        loss = float(rows.sum() / max(count, 1))
+        if not np.isfinite(loss):
+            raise Diverged(self.moment.step, self.moment.epoch, [], f"the validation loss is {loss}")
+        return {"loss": loss, **self.task.score(outputs, encoded)}
+
+    def total_seconds(self) -> float:
+        """Time since training began, in this session and earlier ones."""
+        return self.moment.total_seconds + time.monotonic() - self.began
 
     def scored_weights(self) -> dict[str, Tensor]:
         """The weights that are scored and kept."""
@@ -288,11 +305,13 @@ class Training:
 
     def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything it takes to go on: tensors and JSON."""
-        tensors, _ = pack_optimizer(self.optimizer)
+        tensors = pack_optimizer(self.optimizer)
+        self.moment.total_seconds = self.total_seconds()
+        self.began = time.monotonic()
         named = {
             **checkpoint.put(self.model.state_dict(), "model"),
             **checkpoint.put(tensors, "optimizer"),
-            "random": torch.get_rng_state(),
+            **checkpoint.put(_random_state(self.device), "random"),
         }
         if self.average is not None:
             named |= checkpoint.put(self.average.weights, "average")
@@ -303,9 +322,22 @@ class Training:
         self.model.load_state_dict(checkpoint.pick(tensors, "model"))
         unpack_optimizer(self.optimizer, checkpoint.pick(tensors, "optimizer"))
         if self.average is not None:
-            self.average.weights = checkpoint.pick(tensors, "average")
-        torch.set_rng_state(tensors["random"])
+            for name, value in checkpoint.pick(tensors, "average").items():
+                self.average.weights[name].copy_(value)
+        _set_random_state(checkpoint.pick(tensors, "random"), self.device)
         self.moment = Moment(**facts["moment"])
+
+
+def _random_state(device: torch.device) -> dict[str, Tensor]:
+    """Where the generators stand that dropout draws from."""
+    state = {"cpu": torch.get_rng_state()}
+    return state if device.type != "cuda" else {**state, "cuda": torch.cuda.get_rng_state(device)}
+
+
+def _set_random_state(state: Mapping[str, Tensor], device: torch.device) -> None:
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], device)
 
 
 @torch.inference_mode()
@@ -319,7 +351,7 @@ def evaluate(
     model.eval()
     outputs: list[np.ndarray] = [np.empty(0)] * len(encoded)
     losses, count = np.full(len(encoded), np.nan, np.float64), 0
-    batches = Batches(encoded.lengths, batch_size=EVALUATION_BATCH, seed=0, bucket=True)
+    batches = Batches(encoded.lengths, batch_size=EVALUATION_BATCH, tokens=EVALUATION_STEPS, seed=0)
     for index in batches.in_order():
         batch = task.collate(encoded, index).to(device)
         result = task.outputs(model, batch)

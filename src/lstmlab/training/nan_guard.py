@@ -15,13 +15,17 @@ class Diverged(InputError):
 
     def __init__(self, step: int, epoch: int, positions: Sequence[int], where: str) -> None:
         self.step, self.epoch, self.positions, self.where = step, epoch, tuple(positions), where
-        super().__init__(f"training diverged at step {step} (epoch {epoch}): {where}")
+        super().__init__(
+            f"training diverged at step {step} (epoch {epoch}): {where}. Try a smaller learning_rate or clip=1"
+        )
 
     def naming(self, ids: Sequence[str]) -> "Diverged":
         """The same with the batch's examples named."""
+        if not ids:
+            return self
         shown = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
         told = Diverged(self.step, self.epoch, self.positions, self.where)
-        told.args = (f"{self.args[0]}. The batch holds the examples {shown}. Try a smaller learning_rate or clip=1",)
+        told.args = (f"{self.args[0]}. The batch holds the examples {shown}",)
         return told
 
 

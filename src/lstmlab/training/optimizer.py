@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -100,16 +100,15 @@ class Average:
         torch._foreach_lerp_(list(self.weights.values()), [current[name] for name in self.weights], weight)
 
 
-def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The optimiser's state as named tensors and plain JSON."""
+def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimiser's state as named tensors; its settings are the recipe's."""
     state = optimizer.state_dict()
-    tensors = {
+    return {
         f"{index}.{name}": value
         for index, values in state["state"].items()
         for name, value in values.items()
         if isinstance(value, Tensor)
     }
-    return tensors, {"groups": len(state["param_groups"])}
 
 
 def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:

@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import metadata
@@ -26,7 +27,25 @@ from lstmlab.disk import save
 from lstmlab.errors import InputError, nearest
 from lstmlab.training import checkpoint
 
+try:
+    import fcntl
+except ImportError:  # Windows, where nothing keeps two processes apart
+    fcntl = None  # type: ignore[assignment]
+
 PACKAGES = ("lstmlab", "torch", "numpy", "polars", "scikit-learn", "tokenizers", "safetensors")
+
+
+class _Told(dict[str, Any]):
+    """What a run's file says. A key that is not in it is the file's fault, told by name."""
+
+    def __init__(self, value: Any, where: str) -> None:
+        if not isinstance(value, dict):
+            raise InputError(f"{where}: expected a JSON object, got {type(value).__name__}")
+        super().__init__(value)
+        self.where = where
+
+    def __missing__(self, key: str) -> Any:
+        raise InputError(f'{self.where}: no "{key}": damaged, or written by another version')
 
 
 def _json(value: Any) -> bytes:
@@ -60,7 +79,8 @@ class Run:
     @property
     def title(self) -> str:
         """Recipe and time, as in the folder's path."""
-        return f"{self.folder.parent.name}/{self.folder.name}"
+        whole = self.folder.absolute()
+        return f"{whole.parent.name}/{whole.name}"
 
     @cached_property
     def recipe(self) -> dict[str, Any]:
@@ -97,6 +117,11 @@ class Run:
         """The test part: id, input, target, prediction, loss."""
         return self._lines("predictions.jsonl")
 
+    def refuse_changed(self, source: Source) -> None:
+        """Refuse data that is not what the run was trained on: its parts would be others, or its labels."""
+        if dict(source.checksums) != self.environment["data"]["checksums"]:
+            raise InputError(f"{self.folder}: its data has changed since it was trained, so its parts are others now")
+
     @property
     def finished(self) -> bool:
         """Whether training ended and everything was scored."""
@@ -116,10 +141,10 @@ class Run:
             )
         return checkpoint.read(path)[0]
 
-    def _read(self, name: str) -> Any:
+    def _read(self, name: str) -> dict[str, Any]:
         path = self.folder / name
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return _Told(json.loads(path.read_text(encoding="utf-8")), str(path))
         except FileNotFoundError as error:
             raise InputError(
                 f"{self.folder}: no {name}; the run is unfinished: lstmlab resume {shlex.quote(str(self.folder))}"
@@ -131,11 +156,11 @@ class Run:
         path = self.folder / name
         if not path.is_file():
             return []
-        lines = path.read_text(encoding="utf-8").split("\n")
         # A row is whole once its newline is there; what a kill left after the last newline is no row yet.
         try:
-            return [json.loads(line) for line in lines[:-1]]
-        except ValueError as error:
+            lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+            return [_Told(json.loads(line), f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+        except (ValueError, OSError) as error:
             raise InputError(f"{path}: unreadable: {error}") from error
 
 
@@ -147,14 +172,12 @@ class RunWriter:
 
     @classmethod
     def create(cls, root: Path, name: str, output: Path | None) -> "RunWriter":
-        """A new folder: `output`, or `root/name/date-time`. Refuses one that exists."""
+        """A new folder: `output`, or `root/name/date-time`. Refuses one that exists and a name that leads elsewhere."""
+        refuse_existing(output)
         if output is not None:
-            if output.exists():
-                raise InputError(
-                    f"--output {output} exists already: choose another folder, or resume it with: "
-                    f"lstmlab resume {shlex.quote(str(output))}"
-                )
             folder = output
+        elif name in (".", "..") or not name.isprintable() or set(name) & set("/\\"):
+            raise InputError(f"name={name}: it names the run's folder in {root}, so it holds no / and no \\")
         else:
             stamp = time.strftime("%Y%m%d-%H%M%S")
             folder = next(path for path in _candidates(root / name, stamp) if not path.exists())
@@ -171,12 +194,28 @@ class RunWriter:
         summary: Mapping[str, Any],
         task: Mapping[str, Any],
     ) -> None:
-        """Everything known before the first step."""
-        save(self.folder / "recipe.yaml", recipes.write_yaml(recipes.dump(recipe)).encode())
-        save(self.folder / "environment.json", _json(environment))
-        save(self.folder / "summary.json", _json(summary))
-        save(self.folder / "task.json", json.dumps(task, ensure_ascii=False).encode())
-        save(self.folder / "history.jsonl", b"")
+        """Everything known before the first step. Where it cannot be written, no folder stays behind."""
+        try:
+            save(self.folder / "environment.json", _json(environment))
+            save(self.folder / "summary.json", _json(summary))
+            save(self.folder / "task.json", json.dumps(task, ensure_ascii=False).encode())
+            save(self.folder / "history.jsonl", b"")
+            # Last, since its presence is what makes a folder a run.
+            save(self.folder / "recipe.yaml", recipes.write_yaml(recipes.dump(recipe)).encode())
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody else trains into this folder meanwhile; the system lifts the lock also when we are killed."""
+        with open(self.folder / "checkpoints" / ".lock", "wb") as file:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise InputError(f"{self.folder} is being trained by another process") from error
+            yield
 
     def keep(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], best: bool) -> None:
         """A checkpoint: the best weights, or a moment to go on from."""
@@ -188,14 +227,19 @@ class RunWriter:
 
     def row(self, row: Mapping[str, Any]) -> None:
         """One more row of history."""
-        with open(self.folder / "history.jsonl", "ab") as file:
-            file.write(json.dumps(_finite(row)).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        path = self.folder / "history.jsonl"
+        try:
+            with open(path, "ab") as file:
+                file.write(json.dumps(_finite(row)).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            again = f"lstmlab resume {shlex.quote(str(self.folder))}"
+            raise InputError(f"could not write {path}: {error.strerror}; then go on with: {again}") from error
 
-    def rewind(self, step: int) -> None:
-        """Forget rows of history after `step`: the resumed training will write them again."""
-        rows = [row for row in Run(self.folder).history if row["step"] <= step]
+    def rewind(self, epoch: int, done: bool) -> None:
+        """Forget the rows of epochs the checkpoint has not left yet: the resumed training will write them again."""
+        rows = [row for row in Run(self.folder).history if done or row["epoch"] < epoch]
         save(self.folder / "history.jsonl", b"".join(json.dumps(row).encode() + b"\n" for row in rows))
 
     def finish(
@@ -208,6 +252,13 @@ class RunWriter:
         lines = (json.dumps(_finite(row), ensure_ascii=False).encode() + b"\n" for row in predictions)
         save(self.folder / "predictions.jsonl", b"".join(lines))
         save(self.folder / "metrics.json", _json(_finite(metrics)))
+
+
+def refuse_existing(output: Path | None) -> None:
+    """Refuse a folder for a new run that is there already, before any work is done for it."""
+    if output is not None and (output.exists() or output.is_symlink()):
+        go_on = f", or resume it with: lstmlab resume {shlex.quote(str(output))}" if output.is_dir() else ""
+        raise InputError(f"--output {output} exists already: choose another folder{go_on}")
 
 
 def _candidates(folder: Path, stamp: str) -> Iterable[Path]:
