@@ -1,13 +1,11 @@
 """Batches: everything once, the same from seed and epoch alone, little padding, budgets kept, resumable anywhere."""
 
-from itertools import islice
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstmlab.data.batches import Batches, Position, waste
+from lstmlab.data.batches import Batches, waste
 from lstmlab.errors import InputError
 
 LENGTHS = st.lists(st.integers(0, 60), max_size=120).map(lambda rows: np.array(rows, np.int64))
@@ -94,27 +92,6 @@ def test_a_token_budget_fills_its_batches():
 def test_evaluation_starts_with_the_longest():
     lengths = np.array([3, 9, 1, 7])
     assert flat(Batches(lengths, batch_size=3, seed=0).in_order()) == [1, 3, 0, 2]
-
-
-@given(PLANS.filter(lambda plan: len(plan.lengths) > 0), st.integers(0, 40), st.integers(0, 5))
-def test_going_on_anywhere_equals_never_stopping(plan, steps, first):
-    whole = list(islice(plan.stream(Position(first)), steps + 5))
-    resume = whole[steps - 1][0] if steps else Position(first)
-    rest = list(islice(plan.stream(resume), 5))
-    assert [(place, batch.tolist()) for place, batch in rest] == [(p, b.tolist()) for p, b in whole[steps:]]
-
-
-def test_streams_hold_whole_epochs():
-    plan = Batches(np.arange(10), batch_size=3, seed=0)
-    places = [place for place, _ in islice(plan.stream(), 5)]
-    assert places == [Position(0, 1), Position(0, 2), Position(0, 3), Position(1, 0), Position(1, 1)]
-    assert list(Batches(np.zeros(0, np.int64), batch_size=3, seed=0).stream()) == []
-
-
-def test_a_position_from_other_data_is_refused():
-    plan = Batches(np.arange(10), batch_size=3, seed=0)
-    with pytest.raises(InputError, match="after batch 9 of epoch 2, which has 4"):
-        next(plan.stream(Position(2, 9)))
 
 
 @pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"tokens": 0}, {"seed": -1}])

@@ -83,8 +83,9 @@ class Result:
         """Scores on a labelled file, or on the run's own test part; and how many examples that were."""
         task = self.predictor.task
         if file is None:
-            part = task.load(task.recipe, Watch(say)).test
-            where = "the test part"
+            data = task.load(task.recipe, Watch(say))
+            self.run.refuse_changed(data.source)
+            part, where = data.test, "the test part"
         else:
             part, where = self._labelled(Path(file), encoding), str(file)
         if part is None:
@@ -103,7 +104,10 @@ class Result:
             found = guess(file, encoding=encoding).settings
             columns = {key.split(".")[-1]: value for key, value in found.items()}
         settings = {**columns, "path": str(file), "encoding": encoding}
-        return read(DataSettings.model_validate(settings), 0, least_classes=1)[0]["train"]
+        parts = read(DataSettings.model_validate(settings), 0, least_classes=1)[0]
+        if len(parts) > 1:
+            raise InputError(f"{file} has several parts ({', '.join(parts)}): name one of its folders")
+        return parts["train"]
 
     def read_inputs(self, file: Path, encoding: str | None = None) -> list[Any]:
         """The inputs in a file: a text a line, or the column the run was trained on."""
@@ -142,6 +146,8 @@ class Result:
         """One analysis: a claim with its evidence, tables and figures."""
         if what not in ANALYSES:
             raise unknown("analysis", what, ANALYSES)
+        if not self.has(what) and not self.run.finished:
+            raise InputError(f"{self.run.title} is unfinished: lstmlab resume {shlex.quote(str(self.folder))}")
         if not self.has(what):
             raise InputError(
                 f"{what} does not apply to {self.run.recipe['task']}; these do: "

@@ -40,6 +40,12 @@ class Signals:
         self.training = True
         return self.asked is not None
 
+    def leave(self) -> None:
+        """Training is over: from here a signal stops at once, and so does one that came during the last step."""
+        self.training = False
+        if self.asked is not None:
+            raise KeyboardInterrupt
+
     @contextmanager
     def caught(self) -> Iterator[None]:
         """Within this, signals ask first."""
@@ -72,11 +78,15 @@ def monitor(console: Console, signals: Signals) -> "Monitor":
         console.line(epoch_line(row, settings))
         signals.training = True
 
+    def say(line: str) -> None:
+        signals.leave()
+        console.say(line)
+
     def scored(scores: dict[str, float]) -> None:
         console.line("Test: " + "  ".join(f"{name} {format_score(name, value)}" for name, value in scores.items()))
 
     return Monitor(
-        say=console.say,
+        say=say,
         progress=console.progress,
         begin=lambda facts: begin(console, facts),
         tick=tick,
@@ -189,6 +199,8 @@ def resume(run: Annotated[str | None, typer.Argument(help="A run; the newest whe
 
         found = api.find(run)
         if found.finished:
+            if not (found.folder / "report.html").exists():
+                api.Result(found).report()
             console.line(f"{found.title} is finished. Its report: {found.folder / 'report.html'}")
             return
         console.line(f"Going on with {found.folder}")

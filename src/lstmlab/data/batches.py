@@ -4,7 +4,7 @@ An epoch's plan depends on (lengths, settings, seed, epoch number) and on nothin
 to know the epoch and how many of its batches were done.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
@@ -13,14 +13,6 @@ from jaxtyping import Int
 from lstmlab.errors import InputError
 
 WINDOW = 50  # batches sorted by length together: little padding, and still another company every epoch
-
-
-@dataclass(frozen=True, order=True)
-class Position:
-    """A place in training: `batch` batches of epoch `epoch` are done."""
-
-    epoch: int = 0
-    batch: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,23 +55,6 @@ class Batches:
     def in_order(self) -> list[Int[np.ndarray, "_"]]:
         """For evaluation: every example once, longest first, so that memory fails at once or not at all."""
         return self._cut(np.argsort(-self.lengths.astype(np.int64), kind="stable"))
-
-    def stream(self, start: Position = Position()) -> Iterator[tuple[Position, Int[np.ndarray, "_"]]]:
-        """Batches without end from `start` on, each with the position to go on from once it is done.
-
-        Raises InputError where the epoch has fewer batches than `start` says, as other data or settings would make it.
-        """
-        epoch, done = start.epoch, start.batch
-        while len(self.lengths):
-            plan = self.epoch(epoch)
-            if done > len(plan):
-                raise InputError(
-                    f"cannot go on after batch {done} of epoch {epoch}, which has {len(plan)}: "
-                    "data, batch_size or tokens are not those this was started with"
-                )
-            for at in range(done, len(plan)):
-                yield (Position(epoch, at + 1) if at + 1 < len(plan) else Position(epoch + 1, 0)), plan[at]
-            epoch, done = epoch + 1, 0
 
     def _cut(self, order: Int[np.ndarray, "M"]) -> list[Int[np.ndarray, "_"]]:
         """`order` in consecutive batches, each as large as allowed."""

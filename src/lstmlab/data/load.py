@@ -64,6 +64,9 @@ class DataSettings(Settings):
         if self.name is not None:
             own = f"it belongs to one's own files (data.path), and data.name is {self.name}"
             reasons |= dict.fromkeys(("valid", "test", "text", "label", "encoding"), own)
+        if self.name in named.NAMED:
+            official = f"{self.name} has such a part of its own"
+            reasons |= {f"{part}_fraction": official for part in named.NAMED[self.name].parts if part != "train"}
         if self.path is not None:
             # Files of the other parts may be tables, whose columns these settings name.
             reasons |= _without_effect(Path(self.path)) if self.valid is None and self.test is None else {}
@@ -81,7 +84,7 @@ class DataSettings(Settings):
 def _without_effect(path: Path) -> dict[str, str]:
     """Settings that mean nothing for this kind of file."""
     if folders.is_archive(path) or path.is_dir():
-        return dict.fromkeys(("text", "label"), f"it names a column, and {path} holds a text per file")
+        return dict.fromkeys(("text", "label"), f"it names a column, and {path} is a folder or archive of texts")
     return {"encoding": "Parquet files have none to choose"} if path.name.endswith(".parquet") else {}
 
 
@@ -127,13 +130,6 @@ def complete(parts: dict[str, Corpus], source: Source, settings: DataSettings, s
         train, valid = stratified_split(train, settings.valid_fraction, seed)
         steps.append(f"{len(valid):,} training examples split off for validation, labels in proportion, seed {seed}.")
     return Dataset(train, valid, test, source.then(*steps))
-
-
-def split_off(parts: dict[str, Corpus]) -> dict[str, str]:
-    """Fractions that have no effect because the data brings that part itself: setting → reason."""
-    return {
-        f"data.{part}_fraction": f"the data has a {part} part of its own" for part in ("valid", "test") if part in parts
-    }
 
 
 def _read_named(settings: DataSettings, seed: int, watch: Watch) -> tuple[dict[str, Corpus], Source]:

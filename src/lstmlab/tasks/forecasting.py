@@ -25,6 +25,14 @@ class ForecastingRecipe(Recipe):
     data: SeriesSettings = SeriesSettings()
     model: ForecasterSettings = ForecasterSettings()
 
+    def idle(self) -> dict[str, str]:
+        """Without a validation part nothing can stall."""
+        if self.data.valid_fraction > 0:
+            return {}
+        reason = "it looks at the validation part, and data.valid_fraction is 0"
+        keys = ("patience", "optimizer.plateau_factor", "optimizer.plateau_patience")
+        return {f"training.{key}": reason for key in keys}
+
 
 @dataclass(frozen=True)
 class EncodedWindows:

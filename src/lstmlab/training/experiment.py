@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -76,9 +76,7 @@ def assemble(tree: Mapping[str, Any], changes: Mapping[str, Any], where: str) ->
     return recipe
 
 
-def train(
-    recipe: Recipe, *, root: Path, output: Path | None = None, monitor: Monitor = Monitor(), typed: Sequence[str] = ()
-) -> Run:
+def train(recipe: Recipe, *, root: Path, output: Path | None = None, monitor: Monitor = Monitor()) -> Run:
     """Train a recipe from the start into a new run directory; scores, predictions and best weights are in it then."""
     started = time.monotonic()
     device = choose_device(recipe.device)

@@ -85,7 +85,8 @@ class Run:
     @cached_property
     def recipe(self) -> dict[str, Any]:
         """The settings as resolved."""
-        return recipes.read_file(self.folder / "recipe.yaml")
+        path = self.folder / "recipe.yaml"
+        return _Told(recipes.read_file(path), str(path))
 
     @cached_property
     def environment(self) -> dict[str, Any]:

@@ -38,6 +38,8 @@ class NamedSet:
     read: Read
     homepage: str
     citation: str
+    parts: tuple[str, ...] = ("train", "test")
+    """The official parts."""
     version: int = 1
     """Of the reader: raise it when `read` gives something else for the same files."""
 
@@ -307,6 +309,7 @@ NAMED = {
             read_mr,
             "https://www.cs.cornell.edu/people/pabo/movie-review-data/",
             "Pang & Lee 2005, Seeing Stars (ACL)",
+            parts=("train",),
         ),
         NamedSet(
             "trec-qc",

@@ -1,0 +1,380 @@
+"""Laws of the house: recipes run, settings have an effect or are refused, the commands start at once, files stay small."""
+
+import ast
+import json
+import os
+import random
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from conftest import BAD, GOOD, PLAIN
+from lstmlab import catalogue, request
+from lstmlab.data.datasets import named
+from lstmlab.errors import InputError
+from lstmlab.recipe import dump, fields, override
+from lstmlab.tasks import TASKS
+from lstmlab.training import experiment
+from lstmlab.training.run import Run
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted((ROOT / "src" / "lstmlab").rglob("*.py"))
+RECIPES = catalogue.recipe_names()
+
+# ---- Recipes --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_assembles(name: str) -> None:
+    recipe = request.assemble(name, {})
+    assert (recipe.name, recipe.group == "own") == (name, False)
+    assert recipe.summary.endswith(".")
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A cache for the whole file: a named set is parsed once for all its recipes."""
+    return str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_trains_two_steps(name: str, tmp_path: Path, parsed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if RECIPES[name]["data"].get("name") in named.NAMED and not os.environ.get("LSTMLAB_DATA"):
+        pytest.skip("LSTMLAB_DATA is not set: no data for this recipe")
+    monkeypatch.setenv("LSTMLAB_CACHE", parsed)
+    small: dict[str, Any] = {"steps": 2, "data.limit": 300, "hidden_size": 8, "batch_size": 16}
+    if RECIPES[name]["task"] == "classification":
+        small |= {"vocabulary_size": 300, "embedding.size": 8, "text.last": 20}
+    else:
+        small |= {"horizon": 20}
+    run = experiment.train(request.assemble(name, small), root=tmp_path, output=tmp_path / "run")
+    assert run.history[-1]["step"] == 2
+    assert run.finished
+    assert {"test", "baseline"} <= run.metrics.keys()
+    # What a run wrote down is a recipe again.
+    again = request.find(str(run.folder / "recipe.yaml"))[0]
+    assert dump(experiment.assemble(again, {}, "it")) == run.recipe
+
+
+# ---- Every setting has an effect or is refused ----------------------------------------------------------------------
+
+WATCHES = {"name", "summary", "group", "device", "training.checkpoint_seconds"}
+"""Settings that only name or watch; so do those of the block `about`."""
+
+BASE: dict[str, dict[str, Any]] = {
+    "classification": {
+        "data.path": "reviews.csv", "data.text": "review", "data.label": "stars", "training.steps": 5,
+        "training.batch_size": 16, "model.encoder.hidden_size": 4, "model.embedding.size": 4,
+        "training.optimizer.learning_rate": 0.01,
+    },
+    "forecasting": {
+        "data.points": 120, "data.window": 10, "data.horizon": 5, "data.valid_fraction": 0.2, "training.steps": 5,
+        "training.batch_size": 16, "model.encoder.hidden_size": 4, "training.optimizer.learning_rate": 0.01,
+    },
+}  # fmt: skip
+
+EPOCHS = {"training.steps": None, "training.epochs": 5}
+# So large a rate makes validation worse, which is what plateau and patience wait for.
+WORSE = {**EPOCHS, "training.optimizer.learning_rate": 5.0, "training.optimizer.schedule": "plateau"}
+SGD = {"training.optimizer.method": "sgd"}
+LINEAR = {"training.optimizer.schedule": "linear"}
+DEEP = {"model.encoder.num_layers": 2}
+PARITY = {"data.path": None, "data.text": None, "data.label": None, "data.name": "parity", "data.count": 60}
+
+Change = tuple[Any, dict[str, Any]]
+"""Another value for a setting, and what the base needs besides, so that the setting is active."""
+
+ENCODER: dict[str, Change] = {
+    "cell": ("gru", {}),
+    "hidden_size": (5, {}),
+    "num_layers": (2, {}),
+    "bidirectional": (True, {}),
+    "dropout": (0.5, DEEP),
+    "residual": (True, DEEP),
+    "initialisation": ("orthogonal", {}),
+    "forget_bias": (2.0, {}),
+    "second_bias": (True, {}),
+}
+
+OPTIMIZER: dict[str, Change] = {
+    "method": ("adamw", {"training.optimizer.weight_decay": 0.1}),
+    "learning_rate": (0.02, {}),
+    "schedule": ("cosine", {}),
+    "warmup": (0.5, {}),
+    "final_rate": (0.5, LINEAR),
+    "plateau_factor": (0.1, {**WORSE, "training.optimizer.plateau_patience": 0}),
+    "plateau_patience": (0, WORSE),
+    "beta1": (0.5, {}),
+    "beta2": (0.9, {}),
+    "momentum": (0.1, SGD),
+    "weight_decay": (0.1, {}),
+    "clip": (0.001, SGD),
+    "average": (0.5, {}),
+}
+
+TRAINING: dict[str, Change] = {
+    "epochs": (2, {}),
+    "steps": (6, {}),
+    "minutes": (1e-9, {}),
+    "batch_size": (8, {}),
+    "tokens": (40, {}),
+    "bucket": (False, {}),
+    "accumulate": (2, {}),
+    "patience": (1, WORSE),
+    **{f"optimizer.{name}": change for name, change in OPTIMIZER.items()},
+}
+
+COMMON: dict[str, Change] = {
+    "seed": (1, {}),
+    **{f"training.{name}": change for name, change in TRAINING.items()},
+    **{f"model.encoder.{name}": change for name, change in ENCODER.items()},
+}
+
+CHANGES: dict[str, dict[str, Change]] = {
+    "classification": COMMON | {
+        "task": ("forecasting", {}),
+        "data.name": ("parity", {"data.text": None, "data.label": None}),
+        "data.path": ("others.csv", {}),
+        "data.valid": ("others.csv", {}),
+        "data.test": ("others.csv", {}),
+        "data.text": ("other", {}),
+        "data.label": ("flag", {}),
+        "data.encoding": ("cp1252", {}),
+        "data.limit": (50, {}),
+        "data.valid_fraction": (0.3, {}),
+        "data.test_fraction": (0.3, {}),
+        "data.length": (12, PARITY),
+        "data.count": (70, PARITY),
+        "text.level": ("character", {}),
+        "text.lowercase": (False, {}),
+        "text.punctuation": (False, {}),
+        "text.vocabulary_size": (20, {}),
+        "text.min_count": (20, {}),
+        "text.first": (3, {}),
+        "text.last": (3, {}),
+        "model.encoder.bidirectional": (False, {}),
+        "model.embedding.size": (5, {}),
+        "model.embedding.deviation": (0.1, {}),
+        "model.embedding.word_dropout": (0.5, {}),
+        "model.embedding.ratios": (2, {}),
+        "model.embedding.locked_dropout": (0.5, {}),
+        "model.pooling": (["attention"], {}),
+        "model.segment_length": (4, {}),
+        "model.dropout": (0.1, {}),
+        "model.single_unit": (True, {}),
+    },
+    "forecasting": COMMON | {
+        "task": ("classification", {}),
+        "data.name": ("cosine", {}),
+        "data.points": (130, {}),
+        "data.end": (50.0, {}),
+        "data.window": (11, {}),
+        "data.steps": (2, {}),
+        "data.horizon": (6, {}),
+        "data.valid_fraction": (0.3, {}),
+        "data.limit": (50, {}),
+        "data.season": (7, {}),
+        "data.scale": ("none", {}),
+        "model.encoder.bidirectional": (True, {}),
+        "model.change": (True, {}),
+        "model.input_noise": (0.1, {}),
+    },
+}  # fmt: skip
+
+PATHS = [
+    (task, path)
+    for task in TASKS
+    for path, _ in fields(experiment.recipe_class(task))
+    if path not in WATCHES and not path.startswith("about.")
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tables of reviews with capitals, commas, accents, a second text and a second label."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = random.Random(0)
+    for name in ("reviews", "others"):
+        lines = ["review\tother\tstars\tflag"]
+        for row in range(80):
+            good = row % 2 == 0
+            words = rng.choices([*PLAIN, "Café", "A", ","], k=rng.randint(4, 14))
+            words.append(rng.choice(GOOD if good else BAD))
+            lines.append(f"{' '.join(words)}\t{' '.join(reversed(words[1:]))}\t{good}\t{row % 3 == 0}")
+        (folder / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+Outcome = tuple[str, dict[str, torch.Tensor]]
+Train = Callable[[str, dict[str, Any], dict[str, Any]], Outcome]
+
+
+@pytest.fixture(scope="module")
+def outcome(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Train]:
+    """Trains a base with changes typed on top; gives history, scores and predictions without times, and the weights."""
+    known: dict[str, Outcome] = {}
+
+    def trained(task: str, base: dict[str, Any], typed: dict[str, Any]) -> Outcome:
+        key = json.dumps([task, base, typed], sort_keys=True)
+        if key not in known:
+            tree: dict[str, Any] = {"task": task, "name": task}
+            paths = [path for path, _ in fields(experiment.recipe_class(task))]
+            set_ = {path: value for path, value in base.items() if value is not None}
+            recipe = experiment.assemble(override(tree, set_, paths)[0], typed, "the base")
+            known[key] = told(experiment.train(recipe, root=tmp_path_factory.mktemp("runs"), typed=list(typed)))
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LSTMLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.chdir(data)
+        yield trained
+
+
+def told(run: Run) -> Outcome:
+    history = [{key: value for key, value in row.items() if key != "seconds"} for row in run.history]
+    metrics = {key: value for key, value in run.metrics.items() if not key.endswith("_seconds")}
+    return json.dumps([history, metrics, run.predictions]), run.weights()
+
+
+def same(first: Outcome, second: Outcome) -> bool:
+    return (
+        first[0] == second[0]
+        and first[1].keys() == second[1].keys()
+        and all(torch.equal(weight, second[1][name]) for name, weight in first[1].items())
+    )
+
+
+def test_the_law_knows_every_setting() -> None:
+    listed = {(task, path) for task in CHANGES for path in CHANGES[task]}
+    new, gone = sorted(set(PATHS) - listed), sorted(listed - set(PATHS))
+    assert not new, f"give these settings another value in CHANGES, so that their effect is tested: {new}"
+    assert not gone, f"these settings are no more: take them out of CHANGES: {gone}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "path"), PATHS)
+def test_every_setting_has_an_effect_or_is_refused(task: str, path: str, data: Path, outcome: Train) -> None:
+    value, needs = CHANGES[task][path]
+    base = {**BASE[task], **needs}
+    try:
+        changed = outcome(task, base, {path: value})
+    except InputError as error:
+        assert path.rsplit(".", 1)[-1] in str(error), "a refusal names the setting"
+        return
+    assert not same(outcome(task, base, {}), changed), f"{path}={value} changed nothing"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_the_same_settings_give_the_same_outcome(task: str, data: Path, outcome: Train) -> None:
+    """Without this the law above would prove nothing. What only names and watches changes nothing."""
+    typed = {"about.author": "A", "training.checkpoint_seconds": 0.0, "name": "it", "summary": "A run."}
+    assert same(outcome(task, BASE[task], {}), outcome(task, BASE[task], typed))
+
+
+# ---- Commands -------------------------------------------------------------------------------------------------------
+
+
+def modules(code: str) -> set[str]:
+    """What a fresh Python has imported after `code`."""
+    script = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\nprint('\\n'.join(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(told.stdout.splitlines())
+
+
+HEAVY = {"torch", "numpy", "polars", "sklearn", "matplotlib", "tokenizers", "pydantic", "ruamel.yaml", "typst"}
+
+
+def test_help_imports_neither_torch_nor_types() -> None:
+    found = modules("sys.argv = ['lstmlab', '--help']; from lstmlab.cli import main; main()")
+    assert "lstmlab.cli.learn" in found
+    assert not found & {"torch", "lstmlab.types", "numpy", "polars", "sklearn", "matplotlib"}
+
+
+def test_importing_lstmlab_does_nothing() -> None:
+    found = modules("import lstmlab; dir(lstmlab)")
+    assert "lstmlab" in found
+    assert not found & HEAVY
+    assert [name for name in found if name.startswith("lstmlab.")] == []
+
+
+def commands() -> dict[str, Any]:
+    """Every command by the words that call it."""
+    import typer
+
+    from lstmlab.cli import app, data, explore, learn, use  # noqa: F401  (each adds its commands)
+
+    found: dict[str, Any] = {}
+
+    def collect(command: Any, words: str) -> None:
+        found[words] = command
+        for name, inner in getattr(command, "commands", {}).items():
+            collect(inner, f"{words} {name}")
+
+    collect(typer.main.get_command(app), "lstmlab")
+    return found
+
+
+@pytest.mark.parametrize("words", commands())
+def test_a_command_and_its_arguments_have_help(words: str) -> None:
+    command = commands()[words]
+    assert (command.help or "").endswith(".")
+    for parameter in command.params:
+        assert getattr(parameter, "help", ""), f"{words}: {parameter.name} has no help"
+
+
+def readme_commands() -> list[str]:
+    path = ROOT / "README.md"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    lines = [line.strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.startswith("lstmlab ")]
+
+
+def test_the_readme_shows_commands() -> None:
+    if not (ROOT / "README.md").is_file():
+        pytest.skip("there is no README.md yet")
+    assert readme_commands()
+
+
+@pytest.mark.parametrize("line", readme_commands())
+def test_a_command_of_the_readme_parses(line: str) -> None:
+    """Command and options exist; recipes and their settings, where it names one, assemble."""
+    words = shlex.split(line, comments=True)[1:]
+    command, called = commands()["lstmlab"], "lstmlab"
+    while getattr(command, "commands", None) and words:
+        called = f"{called} {words[0]}"
+        assert words[0] in command.commands, f"there is no command {called}"
+        command, words = command.commands[words[0]], words[1:]
+    with command.make_context(called, list(words)) as context:
+        if called == "lstmlab train" and not request.is_data(context.params["what"]):
+            from lstmlab.recipe import parse_overrides
+
+            request.assemble(context.params["what"], parse_overrides(context.params["changes"] or []))
+        if called == "lstmlab recipes" and context.params["name"]:
+            request.find(context.params["name"])
+
+
+# ---- Files ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "src" / "lstmlab")))
+def test_a_source_file_is_small_and_silent(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 400, "split it: a file holds one concept"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            told = node.args
+            names = [arg.arg for arg in (*told.posonlyargs, *told.args, *told.kwonlyargs) if arg.arg not in ("self", "cls")]
+            assert len(names) <= 8, f"line {node.lineno}: {len(names)} parameters"
+        called = node.func if isinstance(node, ast.Call) else None
+        if isinstance(called, ast.Name) and called.id == "print":
+            assert path.parent.name == "cli", f"line {called.lineno}: the library prints nothing"
