@@ -528,18 +528,15 @@ def test_an_unfinished_run(shell: Shell, run: Path) -> None:
 
 
 def full(monkeypatch: pytest.MonkeyPatch, stop: Callable[[Path], bool]) -> None:
-    """A disk that is full for the files `stop` says yes to: half of each is written, as a full disk does."""
-    whole = disk.write_whole
+    """A disk that is full for the files `stop` says yes to."""
+    replace = os.replace
 
-    def write(path: Path, content: bytes) -> None:
-        if stop(path):
-            aside = path.with_name(f".{path.name}.part")
-            aside.write_bytes(content[: len(content) // 2])
-            aside.unlink()
+    def refuse(aside: Path, path: Path) -> None:
+        if stop(Path(path)):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        whole(path, content)
+        replace(aside, path)
 
-    monkeypatch.setattr(disk, "write_whole", write)
+    monkeypatch.setattr(disk.os, "replace", refuse)
 
 
 def test_a_disk_that_fills_while_training(shell: Shell) -> None:
@@ -555,7 +552,9 @@ def test_a_disk_that_fills_while_training(shell: Shell) -> None:
         outcome = shell("train", "reviews.csv", "epochs=4", *SMALL, "--output", "run")
     assert outcome.status == 2
     assert "the disk is full; last.safetensors is still the one before" in outcome.err
-    assert checkpoint.read(shell.folder / "run/checkpoints/last.safetensors")[1]["moment"]["epoch"] == 3
+    kept = shell.folder / "run" / "checkpoints"
+    assert list(kept.glob(".*.part")) == []
+    assert checkpoint.read(kept / "last.safetensors")[1]["moment"]["epoch"] == 3
     assert "Epoch 4/4" in shell.done("resume", "run")
     assert Run(shell.folder / "run").finished
 

@@ -98,7 +98,7 @@ def test_a_million_characters_are_one_text(tmp_path: Path) -> None:
         (b"\x89PNG\r\n\x1a\n\x00", ["PNG"]),
         (b"PK\x03\x04abc", ["zip", "xlsx"]),
         (b"\x80\x04\x95\x10", ["pickle"]),
-        (gzip.compress(b"a,b\n1,2\n"), ["gzip", ".gz"]),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0), ["gzip", ".gz"]),
         ("a,b\nx,1\n".encode("utf-16-le"), ["data.encoding=utf-16-le"]),
         ("a,b\nx,1\n".encode("utf-16"), ["data.encoding=utf-16"]),
     ],
@@ -269,7 +269,7 @@ def test_random_damage_never_gives_anything_but_an_input_error(tmp_path: Path) -
         ".tsv": b"a\tb\n1\t2\n",
         ".jsonl": b'{"a": [1, "\\u00e9"]}\n',
         ".parquet": (tmp_path / "base.parquet").read_bytes(),
-        ".csv.gz": gzip.compress(b"a,b\n1,2\n" * 50),
+        ".csv.gz": gzip.compress(b"a,b\n1,2\n" * 50, mtime=0),
     }
     for ending, base in bases.items():
         for _ in range(40 if ending == ".parquet" else 150):

@@ -181,8 +181,8 @@ def test_settings_without_effect_are_told() -> None:
 
 
 def test_an_unknown_cell_is_told_when_assembled() -> None:
-    with pytest.raises(InputError, match='no cell "lsmt". Did you mean lstm?'):
-        Recurrent.from_settings(RecurrentSettings(cell="lsmt"), 3)
+    with pytest.raises(ValueError, match='no cell "lsmt". Did you mean lstm?'):
+        RecurrentSettings(cell="lsmt")
 
 
 # The recurrent layer

@@ -162,6 +162,55 @@ def test_describe_tells_meaning_and_idleness() -> None:
     assert "momentum" in text
 
 
+class Owner(Settings):
+    """Its block has other defaults than the block's class."""
+
+    optimizer: Optimizer = Optimizer(method="sgd")
+
+
+def test_a_block_given_in_part_keeps_its_owners_defaults() -> None:
+    assert validate(Owner, {}, "it").optimizer.method == "sgd"
+    assert validate(Owner, {"optimizer": {"rate": 0.5}}, "it").optimizer == Optimizer(method="sgd", rate=0.5)
+    assert validate(Owner, {"optimizer": {"method": "adam"}}, "it").optimizer == Optimizer(method="adam")
+
+
+BOMB = "a0: &a0 [1, 2, 3]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9))
+"""Nine to the power of eight values, if one unfolds the aliases."""
+
+
+@pytest.mark.parametrize(
+    "text", ["\x85", "a\u2028b", "\ufeff", "\x00", "\x1b[31m", " ", "", "'", '"', "no", "1e3", "#", "é\n"]
+)
+def test_any_text_survives_yaml(text: str) -> None:
+    assert read_yaml(write_yaml({"name": text}), "it") == {"name": text}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: &a [*a]", "it: a: more than 10000 values or 20 levels: not a recipe"),
+        ("a: " + "[" * 3000, "it"),
+        (BOMB, "more than"),
+        ("a: !!set {b}", "expected text, a number, true, false, null or a list, got a set"),
+        ("a: {1: 2}", "it: a: expected a word as key, got 1"),
+        ("a: 2020-99-01", "it: not YAML"),
+    ],
+)  # fmt: skip
+def test_yaml_that_is_no_recipe(text: str, message: str) -> None:
+    with pytest.raises(InputError) as error:
+        read_yaml(text, "it")
+    assert message in str(error.value)
+
+
+def test_dates_are_the_text_they_look_like() -> None:
+    assert read_yaml("a: 2020-01-31", "it") == {"a": "2020-01-31"}
+
+
+def test_a_key_below_something_that_is_no_block() -> None:
+    with pytest.raises(InputError, match=r"optimizer: expected settings of its own \(key: value\), got \[1\]"):
+        override({"optimizer": [1]}, {"rate": 1}, PATHS)
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(Exception, match="frozen"):
         Whole().name = "other"

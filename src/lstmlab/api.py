@@ -12,6 +12,7 @@ import polars as pl
 from lstmlab import request
 from lstmlab.analysis import ANALYSES
 from lstmlab.analysis.document import document, observations
+from lstmlab.data import contents
 from lstmlab.data.check import Finding, check
 from lstmlab.data.corpus import Corpus
 from lstmlab.data.datasets import files, named, synthetic
@@ -114,7 +115,7 @@ class Result:
         data = self.run.recipe["data"]
         encoding = encoding or data.get("encoding", "utf-8")
         if not files.known(file):
-            return self.parse_lines(files.read_text(file, encoding=encoding), str(file))
+            return self.parse_lines(contents.read_text(file, encoding=encoding), str(file))
         if "text" not in data:
             raise InputError(f"{file}: expected a text file, the numbers of one input on each line")
         frame = files.read_table(file, encoding=encoding)

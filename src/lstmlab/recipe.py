@@ -198,13 +198,34 @@ def validate(settings: type[S], tree: Mapping[str, Any], where: str) -> S:
     """`tree` as settings. Unknown keys, wrong types and contradictions become one message, first problem first."""
     try:
         # JSON's strictness is the wanted one: a list may become a tuple, a string never a number.
-        return settings.model_validate_json(json.dumps(tree))
+        return settings.model_validate_json(json.dumps(_completed(settings, tree)))
     except ValidationError as error:
         # A misspelt key is what is wrong, and the right one that is therefore missing only its consequence.
         problem = min(error.errors(include_url=False), key=lambda problem: problem["type"] == "missing")
         raise InputError(f"{where}: {_explain(settings, problem)}") from error
     except (TypeError, ValueError) as error:
         raise InputError(f"{where}: {error}") from error
+
+
+def _completed(settings: type[BaseModel], tree: Mapping[str, Any]) -> Tree:
+    """`tree` with what the defaults of its blocks set: a block given in part keeps its owner's default for the rest."""
+    whole = dict(tree)
+    for name, info in settings.model_fields.items():
+        inner, given = info.annotation, whole.get(name)
+        if isinstance(inner, type) and issubclass(inner, BaseModel) and isinstance(given, Mapping):
+            own = info.default.model_dump(mode="json", exclude_unset=True) if isinstance(info.default, inner) else {}
+            whole[name] = _completed(inner, _merged(own, given))
+    return whole
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
+    """Both trees in one; where both have a value, the one above."""
+    both = {
+        name: _merged(below[name], above[name])
+        for name in below.keys() & above.keys()
+        if isinstance(below[name], Mapping) and isinstance(above[name], Mapping)
+    }
+    return {**below, **above, **both}
 
 
 def dump(settings: Settings) -> Tree:

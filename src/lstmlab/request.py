@@ -8,6 +8,7 @@ from typing import Any
 
 from lstmlab import recipe as settings
 from lstmlab.catalogue import recipe_names
+from lstmlab.data import contents
 from lstmlab.data.datasets import files, folders
 from lstmlab.data.guess import Guess, guess
 from lstmlab.errors import InputError, nearest
@@ -57,7 +58,7 @@ def find(word: str) -> tuple[Tree, str]:
         return {"task": word, "name": word, **OWN[word]}, f"task {word}"
     path = Path(word)
     if path.suffix in (".yaml", ".yml"):
-        return {"name": run_name(path), **settings.read_file(files.existing_file(path))}, str(path)
+        return {"name": run_name(path), **settings.read_file(contents.existing_file(path))}, str(path)
     match = nearest(word, [*builtin, *TASKS])
     known = f"Recipes: {', '.join(builtin)}. Tasks: {', '.join(TASKS)}. Or give a file of your own."
     raise InputError(f'no recipe, task or file "{word}". ' + (f"Did you mean {match[0]}?" if match else known))

@@ -93,7 +93,7 @@ def _typed_encoding() -> Iterator[None]:
 
 
 def _standard_input(result: "Result", stream: TextIO, encoding: str) -> list[Any]:
-    from lstmlab.data.datasets import files
+    from lstmlab.data.contents import decode
 
     if stream.isatty():
         tell("A text a line; end with Ctrl-D.", sys.stderr)
@@ -101,7 +101,7 @@ def _standard_input(result: "Result", stream: TextIO, encoding: str) -> list[Any
     raw = stream.buffer.read()
     if not raw:
         return []
-    return result.parse_lines(files.decode(raw, "standard input", encoding), "standard input")
+    return result.parse_lines(decode(raw, "standard input", encoding), "standard input")
 
 
 def answer_line(given: Any, answer: dict[str, Any]) -> str:

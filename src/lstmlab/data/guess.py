@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from lstmlab.data import contents
 from lstmlab.data.datasets import files, folders
 from lstmlab.errors import InputError
 from lstmlab.recipe import scalar
@@ -117,7 +118,7 @@ def guess(source: Path | object, *, encoding: str = "utf-8") -> Guess:
         return _folders(source, settings, encoding)
     suffix = source.name.lower().removesuffix(".gz")
     if suffix.endswith(TAGGED):
-        files.existing_file(source)
+        contents.existing_file(source)
         reason = f"{source.name} is named as CoNLL files are: a word and its tag on every line."
         return Guess("tagging", settings, (reason,), True)
     if suffix.endswith(PLAIN):
@@ -164,7 +165,7 @@ def _folders(path: Path, settings: dict[str, object], encoding: str) -> Guess:
 
 def _lines(path: Path, encoding: str) -> list[str]:
     """The first lines of a text file. (`str.splitlines` would also split at characters that stand within a line.)"""
-    text = io.StringIO(files.read_text(path, encoding=encoding), newline=None)
+    text = io.StringIO(contents.read_text(path, encoding=encoding), newline=None)
     return [line.rstrip("\n") for line in islice(text, 5 * ROWS)]
 
 

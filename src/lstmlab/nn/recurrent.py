@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from lstmlab import kernels
 from lstmlab.cells import CELLS, Cell, State, find_cell
+from lstmlab.errors import unknown
 from lstmlab.kernels.weights import Weights, trim, untrim
 from lstmlab.nn.direction import Direction, Initialisation, copy_from_torch, copy_to_torch, torch_module
 from lstmlab.recipe import Settings
@@ -44,6 +45,12 @@ class RecurrentSettings(Settings):
     """Where the forget gate's bias starts; null leaves that to the initialisation."""
     second_bias: bool = False
     """Give each gate a second bias, as torch's own layers do: under Adam the bias then learns twice as fast."""
+
+    @model_validator(mode="after")
+    def _known(self) -> "RecurrentSettings":
+        if self.cell not in CELLS:
+            raise ValueError(str(unknown("cell", self.cell, CELLS)))
+        return self
 
     def idle(self) -> dict[str, str]:
         """Depth settings of a single layer, and a forget bias without a forget gate."""

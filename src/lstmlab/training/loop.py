@@ -372,7 +372,7 @@ def epoch_line(row: Mapping[str, Any], settings: LoopSettings) -> str:
     parts = [f"Epoch {row['epoch']:>{max(len(of) - 1, 1)}}{of}"]
     parts += [f"{name} {format_score(name, value)}" for name, value in row["train"].items()]
     if "valid" in row:
-        parts.append("valid")
-        parts += [f"{name} {format_score(name, row['valid'][name])}" for name in row["train"]]
+        told = [f"{name} {format_score(name, row['valid'][name])}" for name in row["train"]]
+        parts += [f"valid {told[0]}", *told[1:]]
     seconds = round(row["seconds"])
     return "  ".join([*parts, f"{seconds // 60}:{seconds % 60:02}"])
