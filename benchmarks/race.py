@@ -36,7 +36,7 @@ def seconds_until(command: list[str], pattern: str, environment: dict[str, str],
 
 def main() -> None:
     python, script, folder = sys.argv[1:]
-    keras = seconds_until([python, "-u", script, folder, "3"], r"test (0\.\d+)", dict(os.environ), 1)
+    keras = seconds_until([python, "-u", script, folder, "5"], r"test (0\.\d+)", dict(os.environ), 1)
     with tempfile.TemporaryDirectory() as cold:
         ours = seconds_until(
             [sys.executable, "-m", "lstmlab", "train", "imdb", "epochs=1", "--output", f"{cold}/run"],
