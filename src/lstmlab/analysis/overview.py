@@ -140,11 +140,9 @@ def _architecture(run: Run) -> str:
         pieces = told.get("segment_length")
         parts.append(
             f"Text becomes {text.get('level', 'word')} tokens{cut}; each becomes a vector of {size} numbers learned "
-            "with "
-            f"the rest (embedding). Encoder: {encoder_words(run)}"
+            f"with the rest (embedding){_ratio_words(run)}. Encoder: {encoder_words(run)}"
             + (f", run over pieces of {pieces} tokens side by side" if pieces else "")
-            + f". Its outputs are pooled ({pooling}), and a linear layer "
-            "gives "
+            + f". Its outputs are pooled ({pooling}), and a linear layer gives "
             + (
                 "the logit of the second label (one sigmoid unit)."
                 if told.get("single_unit")
@@ -153,6 +151,18 @@ def _architecture(run: Run) -> str:
             + " Loss: cross-entropy."
         )
     return " ".join(parts)
+
+
+def _ratio_words(run: Run) -> str:
+    """What stands beside the embedding, where something does."""
+    longest = run.recipe["model"].get("embedding", {}).get("ratios", 0)
+    if not longest:
+        return ""
+    return (
+        f", with naive Bayes log-count ratios beside it: how strongly the n-grams of up to {longest} tokens that end there "
+        "speak for each label in the training part (Wang & Manning 2012), counted once and not trained; a training "
+        "text's own tenth of the texts is left out of its counts"
+    )
 
 
 _SETTINGS = (  # what a reader asks for first: a name, where it stands
@@ -165,6 +175,7 @@ _SETTINGS = (  # what a reader asks for first: a name, where it stands
     ("dropout before the output", "model.dropout"),
     ("word dropout", "model.embedding.word_dropout"),
     ("locked dropout", "model.embedding.locked_dropout"),
+    ("log-count ratios up to", "model.embedding.ratios"),
     ("noise on the inputs", "model.input_noise"),
     ("vocabulary at most", "text.vocabulary_size"),
     ("scaling", "data.scale"),
