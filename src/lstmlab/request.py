@@ -81,7 +81,9 @@ def guessed(path: Path, changes: Mapping[str, Any]) -> tuple[Tree, Guess]:
 def assemble(word: str, changes: Mapping[str, Any]) -> Recipe:
     """The recipe a word and changes stand for, checked whole; columns of one's own file guessed where not given."""
     if is_data(word):
-        return experiment.assemble(guessed(Path(word), changes)[0], changes, word)
+        tree, guess_of = guessed(Path(word), changes)
+        _refuse_unsure(guess_of, changes)
+        return experiment.assemble(tree, changes, word)
     tree, where = find(word)
     _keep_task(tree.get("task"), changes)
     recipe = experiment.assemble(tree, changes, where)
@@ -89,8 +91,18 @@ def assemble(word: str, changes: Mapping[str, Any]) -> Recipe:
     missing = [f"data.{key}" for key in ("text", "label") if key in data and data[key] is None]
     if data.get("path") is None or not missing:
         return recipe
-    found = guess(Path(data["path"]), encoding=data["encoding"]).settings
-    return experiment.assemble(_with(tree, {key: found[key] for key in missing if key in found}), changes, where)
+    found = guess(Path(data["path"]), encoding=data["encoding"])
+    _refuse_unsure(found, changes)
+    columns = {key: found.settings[key] for key in missing if key in found.settings}
+    return experiment.assemble(_with(tree, columns), changes, where)
+
+
+def _refuse_unsure(found: Guess, changes: Mapping[str, Any]) -> None:
+    """A guess nobody was asked about must be a sure one, unless both columns were typed."""
+    typed = {key.split(".")[-1] for key in changes} & {"text", "label"}
+    if not found.sure and len(typed) < 2:
+        told = "; ".join(found.alternatives or found.reasons)
+        raise InputError(f"not sure which columns are meant: {told}. Name them with text=COLUMN label=COLUMN")
 
 
 def _keep_task(task: object, changes: Mapping[str, Any]) -> None:

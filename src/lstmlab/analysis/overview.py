@@ -160,8 +160,8 @@ def _ratio_words(run: Run) -> str:
         return ""
     return (
         f", with naive Bayes log-count ratios beside it: how strongly the n-grams of up to {longest} tokens that end "
-        "there speak for each label in the training part (Wang & Manning 2012), counted once and not trained; a training "
-        "text's own tenth of the texts is left out of its counts"
+        "there speak for each label in the training part (Wang & Manning 2012), counted once and not trained; a "
+        "training text's own tenth of the texts is left out of its counts"
     )
 
 

@@ -1,6 +1,7 @@
 """evaluate, predict: a finished run at work."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,7 +66,14 @@ def predict(
         raise InputError("--encoding would have no effect: it belongs to --input FILE and to standard input")
     if output is not None:
         _check_output(output)
-    result = api.open_run(run)
+    try:
+        result = api.open_run(run)
+    except InputError as error:
+        if run is None or texts or " " not in run:
+            raise
+        raise InputError(
+            f"{error} To predict a text, name the run first: lstmlab predict RUN {shlex.quote(run)}"
+        ) from error
     with _typed_encoding():
         if texts:
             asked: list[Any] = [result.parse_input(text, f"argument {i + 1}") for i, text in enumerate(texts)]

@@ -120,21 +120,21 @@ def shuffled(count: int, seed: int) -> Index:
     return np.random.default_rng(seed).permutation(count)
 
 
-def stratified_split(corpus: Corpus, fraction: float, seed: int, *, stratify: bool = True) -> tuple[Corpus, Corpus]:
+def stratified_split(corpus: Corpus, fraction: float, seed: int, *, spare: int = 1) -> tuple[Corpus, Corpus]:
     """Split off `fraction` of a corpus (0 to 1), each target in proportion. Returns (rest, split off).
 
-    Both keep the corpus's order. Every target with two or more examples stays represented in the rest.
+    Both keep the corpus's order. The rest keeps at least `spare` examples of every target.
     Raises InputError where either side would be empty.
     """
     order = shuffled(len(corpus), seed)
-    keys = corpus.frame["target"].cast(pl.String).fill_null("").to_numpy() if stratify else np.zeros(len(corpus))
+    keys = corpus.frame["target"].cast(pl.String).fill_null("").to_numpy()
     chosen = np.zeros(len(corpus), bool)
     # Rounding each class on its own would drift; the running share keeps the total within one example.
     owed = 0.0
     for key in sorted(set(keys.tolist())):
         rows = order[keys[order] == key]
         owed += fraction * len(rows)
-        count = min(int(owed + 0.5), max(len(rows) - 1, 0))
+        count = min(int(owed + 0.5), max(len(rows) - spare, 0))
         owed -= count
         chosen[rows[:count]] = True
     if not chosen.any() or chosen.all():
@@ -149,4 +149,4 @@ def limited(corpus: Corpus, count: int, seed: int) -> Corpus:
     """`count` examples of a corpus, each target in proportion, in the corpus's order (all of them if it is smaller)."""
     if count >= len(corpus):
         return corpus
-    return stratified_split(corpus, count / len(corpus), seed)[1]
+    return stratified_split(corpus, count / len(corpus), seed, spare=0)[1]
