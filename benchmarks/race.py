@@ -32,7 +32,7 @@ def main() -> None:
     goal = min(WANTED, max(accuracy for _, accuracy in epochs))
     keras = next(moment for moment in epochs if moment[1] >= goal)
     with tempfile.TemporaryDirectory() as cold:
-        command = [sys.executable, "-m", "lstmlab", "train", "imdb", "epochs=1", "--output", f"{cold}/run"]
+        command = [sys.executable, "-m", "lstmlab", "train", "imdb", "steps=100", "--output", f"{cold}/run"]
         (seconds, percent), *_ = printed(
             command, r"Test: .*accuracy ([\d.]+) %", {**os.environ, "LSTMLAB_CACHE": f"{cold}/cache"}
         )

@@ -169,19 +169,21 @@ def _score(writer: RunWriter, training: Training, data: Dataset, monitor: Monito
         "best_epoch": training.moment.best_epoch,
     }
     test = task.encode(data.test, "the test part") if data.test is not None else None
-    if test is not None:
-        monitor.say(f"Scoring the test part ({len(test):,} examples)")
-        model.load_state_dict(training.scored_weights())
-        metrics["test_last"], _ = _scores(training, test)
-    best, _ = writer.read_checkpoint("best")
-    model.load_state_dict({name: value.to(device) for name, value in best.items()})
+    last = {name: value.clone() for name, value in training.scored_weights().items()}
+    best = {name: value.to(device) for name, value in writer.read_checkpoint("best")[0].items()}
+    model.load_state_dict(best)
     predictions: list[dict[str, Any]] = []
-    if training.valid is not None:
-        metrics["valid"], _ = _scores(training, training.valid)
     if test is not None and data.test is not None:
+        monitor.say(f"Scoring the test part ({len(test):,} {'example' if len(test) == 1 else 'examples'})")
         metrics["test"], told = _scores(training, test)
         monitor.scored(metrics["test"])
         predictions = list(_predictions(data.test, *told, task))
+    if training.valid is not None:
+        metrics["valid"], _ = _scores(training, training.valid)
+    if test is not None and data.test is not None:
+        model.load_state_dict(last)
+        same = all(torch.equal(value, best[name]) for name, value in last.items())
+        metrics["test_last"] = metrics["test"] if same else _scores(training, test)[0]
         metrics["baseline"] = task.baseline(data.train, data.test, monitor)
     metrics |= {
         "train_seconds": round(training.moment.seconds, 3),
