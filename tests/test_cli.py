@@ -6,6 +6,7 @@ import io
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -642,7 +643,7 @@ def test_a_reader_that_has_gone(shell: Shell, run: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="head is a Unix program")
 def test_a_real_pipe(shell: Shell, run: Path) -> None:
     shell.write("texts.txt", "a film\n" * 20_000)
-    command = f"set -o pipefail; {sys.executable} -m lstmlab predict run --input texts.txt | head -1"
+    command = f"set -o pipefail; {shlex.quote(sys.executable)} -m lstmlab predict run --input texts.txt | head -1"
     told = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert (told.returncode, told.stderr) == (141, "")
     assert len(told.stdout.splitlines()) == 1
