@@ -732,3 +732,9 @@ def test_errors_of_the_system_are_told(shell: Shell, run: Path, monkeypatch: pyt
     # Our own defects keep their traceback.
     with pytest.raises(RuntimeError, match="a defect"):
         fail(RuntimeError("a defect"))
+
+
+def test_settings_of_a_named_set_are_refused_by_data_check(shell: Shell) -> None:
+    outcome = shell("data", "check", "parity", "count=50")
+    assert outcome.status == 2
+    assert "count would have no effect" in outcome.err

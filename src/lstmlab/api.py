@@ -251,6 +251,11 @@ def open_run(word: str | Path | None = None, *, root: str | Path = RUNS) -> Resu
 def check_data(word: str, changes: Mapping[str, Any], watch: Watch) -> tuple[dict[str, Corpus], tuple[Finding, ...]]:
     """The parts of a file, named set or recipe, and what is wrong with them."""
     if word in named.NAMED or word in synthetic.SYNTHETIC:
+        if changes:
+            key = next(iter(changes))
+            raise InputError(
+                f"{key} would have no effect: a named set is checked as it is; settings belong to a recipe"
+            )
         parts = read(DataSettings(name=word), 0, watch)[0]
     else:
         recipe = request.assemble(word, changes)

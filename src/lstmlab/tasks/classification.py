@@ -106,7 +106,7 @@ class TextClassification:
             fitted = TextEncoder.fit(recipe.text, data.train.inputs)
             (folder / "encoder.json").write_text(json.dumps(fitted.to_json()), encoding="utf-8")
 
-        folder = cache.load_or_make("encoder", key, make)
+        folder = cache.load_or_make("encoder", key, make, watch.say)
         encoder = TextEncoder.from_json(json.loads((folder / "encoder.json").read_text(encoding="utf-8")))
         facts = TrainingFacts(key, data.train.fingerprint)
         bare = cls(recipe, encoder, labels, train=facts)
@@ -250,7 +250,7 @@ class TextClassification:
             watch.say(f"Fitting the linear baseline (TF-IDF + logistic regression) on {len(train):,} texts")
             (folder / "baseline.json").write_text(json.dumps(self._baseline(train, test)), encoding="utf-8")
 
-        folder = cache.load_or_make("baseline", key, make)
+        folder = cache.load_or_make("baseline", key, make, watch.say)
         return json.loads((folder / "baseline.json").read_text(encoding="utf-8"))
 
     def _baseline(self, train: Corpus, test: Corpus) -> dict[str, Scores]:
