@@ -23,6 +23,7 @@ from lstmlab.cells import (
 )
 from lstmlab.errors import InputError
 from lstmlab.kernels import native
+from lstmlab.kernels.noise import Noise
 from lstmlab.kernels.weights import Weights, trim
 from lstmlab.types import Padded
 
@@ -60,7 +61,9 @@ def some_weights(cell: Cell, features: int = 3, hidden: int = 2) -> Weights:
 
 def test_choice_is_told_in_words() -> None:
     assert kernels.choose(LSTM).kernel == "native"
-    assert kernels.choose(LSTM, watched=True).kernel == "reference"
+    noisy = kernels.choose(LSTM, noise=Noise(zoneout={"c": 0.1}))
+    assert noisy.kernel == "reference"
+    assert "zoneout" in noisy.reason
     choice = kernels.choose(DAMPED)
     assert choice.kernel == "reference"
     assert '"damped"' in choice.reason
@@ -169,8 +172,8 @@ def test_without_final_state_none_comes_back() -> None:
 def test_watching_shows_every_step() -> None:
     weights, inputs = some_weights(LSTM), Padded(torch.randn(2, 4, 3), torch.tensor([4, 2])).masked()
     seen = []
-    outputs, _ = kernels.run(
-        LSTM, inputs, weights, watch=lambda t, x, r, state: seen.append((t, (x.forget + r.forget).shape, state.h))
+    outputs, _ = kernels.watch(
+        LSTM, inputs, weights, lambda t, x, r, state: seen.append((t, (x.forget + r.forget).shape, state.h))
     )
     assert [(t, shape) for t, shape, _ in seen] == [(t, (2, 2)) for t in range(4)]
     assert torch.equal(seen[3][2][0], outputs.values[0, 3])

@@ -53,7 +53,7 @@ def make_state(cell: Cell, batch: int, hidden: int) -> State:
 
 def tensors(weights: Weights) -> dict[str, Tensor]:
     """All tensors of the weights by name."""
-    named = {f.name: getattr(weights, f.name) for f in fields(weights) if f.name != "parameters"}
+    named = {f.name: getattr(weights, f.name) for f in fields(weights) if f.name not in ("parameters", "gains")}
     return {name: one for name, one in (named | dict(weights.parameters)).items() if one is not None}
 
 

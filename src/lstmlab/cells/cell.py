@@ -113,11 +113,15 @@ class Cell:
     """State → what it starts from, where zero is wrong."""
     recurrent_bias: tuple[str, ...] = ()
     """Gates that have a bias inside `r` as well."""
+    recurrent: bool = True
+    """False where the gates read the input alone (minGRU): there is no recurrent product, and `r` is empty."""
     source: str = ""
 
     def __post_init__(self) -> None:
         if not self.states or not self.gates:
             raise InputError(f'cell "{self.name}": needs at least one state and one gate')
+        if self.recurrent_bias and not self.recurrent:
+            raise InputError(f'cell "{self.name}": a recurrent bias needs a recurrent product')
         for kind, names in (("state", self.states), ("gate or parameter", self.gates + self.parameters)):
             _distinct(self.name, kind, names)
         for kind, given, names in (
@@ -156,7 +160,7 @@ def log(value: Any) -> Any:
 
 def softplus(value: Any) -> Any:
     """log(1 + e^value), so that log sigmoid(value) is -softplus(-value)."""
-    return _apply("logaddexp", value, 0.0)
+    return _apply("softplus", value)
 
 
 def relu(value: Any) -> Any:
@@ -175,13 +179,21 @@ def minimum(left: Any, right: Any) -> Any:
 
 
 def _apply(name: str, *values: Any) -> Any:
-    """The one place where a cell's mathematics learns what it works on."""
+    """The one place where a cell's mathematics learns what it works on: tensors, or symbols that know how."""
+    symbol = next((value for value in values if hasattr(value, "applied")), None)
+    if symbol is not None:
+        return symbol.applied(name, *values)
     tensor = next((value for value in values if isinstance(value, Tensor)), None)
     if tensor is None:
         kinds = ", ".join(type(value).__name__ for value in values)
         raise TypeError(f"{name}() works on tensors, got {kinds}")
-    function = getattr(torch, name)
+    function = getattr(torch, _IN_TORCH.get(name, name))
+    if name == "softplus":
+        values = (*values, 0.0)
     return function(*(value if isinstance(value, Tensor) else tensor.new_tensor(value) for value in values))
+
+
+_IN_TORCH = {"softplus": "logaddexp"}
 
 
 def _state(values: Mapping[str, Any]) -> State:

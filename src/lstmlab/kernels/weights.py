@@ -1,7 +1,7 @@
 """What one direction of one layer has learned, and how long its sequences are: what every kernel is given.
 
 Letters in shapes: B batch, T steps, F features, G gates, H hidden, GH gates times hidden, RH gates with a recurrent
-bias times hidden.
+bias times hidden, PH gates with a recurrent product times hidden (GH, or 0 for a cell blind to the past).
 """
 
 from collections.abc import Mapping
@@ -15,16 +15,24 @@ from torch.nn import functional
 from lstmlab.cells import Cell
 from lstmlab.types import Padded
 
+EPSILON = 1e-5
+"""Added to a variance before its root is taken, as torch's layer normalisation does."""
+
 
 @dataclass(frozen=True)
 class Weights:
-    """The gates' weights, stacked in the order of `cell.gates` (and of `cell.recurrent_bias`)."""
+    """The gates' weights, stacked in the order of `cell.gates` (and of `cell.recurrent_bias`).
+
+    `gains` turn layer normalisation on, by what is normalised: "input" (W x), "recurrent" (R h) or "sum" (W x + R h).
+    It takes all gates of a row together; the bias is added after it.
+    """
 
     input: Float[Tensor, "GH F"]
-    recurrent: Float[Tensor, "GH H"]
+    recurrent: Float[Tensor, "PH H"]
     bias: Float[Tensor, "GH"]
     recurrent_bias: Float[Tensor, "RH"] | None = None
     parameters: Mapping[str, Float[Tensor, "H"]] = field(default_factory=dict)
+    gains: Mapping[str, Float[Tensor, "GH"]] = field(default_factory=dict)
 
     @property
     def hidden_size(self) -> int:

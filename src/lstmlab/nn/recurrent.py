@@ -5,12 +5,10 @@ Letters in shapes: B batch, T steps, F features, H hidden, D directions, L layer
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 import torch
-from jaxtyping import Float, Int
 from pydantic import Field, model_validator
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from lstmlab import kernels
@@ -144,13 +142,12 @@ class Recurrent(nn.Module):
         """
         self._check(inputs, state)
         whole, inputs = inputs, trim(inputs)
-        index = _reversal(inputs) if self.bidirectional else None
         ends: list[State | None] = []
         for layer in range(self.num_layers):
             fed = inputs
             if layer and self.training and self.dropout:
                 fed = replace(inputs, values=functional.dropout(inputs.values, self.dropout))
-            outputs, last = self._layer(layer, fed, index, state, final_state)
+            outputs, last = self._layer(layer, fed, state, final_state)
             ends += last
             inputs = replace(outputs, values=inputs.values + outputs.values) if self.residual and layer else outputs
         last_state = _stack([end for end in ends if end is not None]) if final_state else None
@@ -191,17 +188,14 @@ class Recurrent(nn.Module):
         return (self._direction(layer, d) for layer in range(self.num_layers) for d in range(len(self.directions)))
 
     def _layer(
-        self, layer: int, inputs: Padded, index: Tensor | None, state: State | None, final_state: bool
+        self, layer: int, inputs: Padded, state: State | None, final_state: bool
     ) -> tuple[Padded, list[State | None]]:
         outputs, ends = [], []
         for direction in range(len(self.directions)):
-            backwards = index is not None and direction == 1
-            fed = replace(inputs, values=_Permute.apply(inputs.values, index)) if backwards else inputs
             begin = self._begin(state, layer * len(self.directions) + direction)
-            read, end = kernels.run(
-                self.cell, fed, self._direction(layer, direction).weights, begin, final_state=final_state
-            )
-            outputs.append(_Permute.apply(read.values, index) if backwards else read.values)
+            weights = self._direction(layer, direction).weights
+            read, end = kernels.run(self.cell, inputs, weights, begin, final_state=final_state, reversed=direction == 1)
+            outputs.append(read.values)
             ends.append(end)
         return Padded(torch.cat(outputs, -1) if len(outputs) > 1 else outputs[0], inputs.lengths), ends
 
@@ -218,30 +212,6 @@ class Recurrent(nn.Module):
         for name in self.cell.states:
             if tuple(state[name].shape) != wanted:
                 raise ValueError(f"expected a state {name} of {list(wanted)}, got {list(state[name].shape)}")
-
-
-class _Permute(torch.autograd.Function):
-    """Steps [B T F] read in the order of `index` [BT], which is its own inverse: the gradient is the same reading.
-
-    Plain indexing would add gradients up one by one, twenty times slower.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, values: Float[Tensor, "B T F"], index: Int[Tensor, "BT"]) -> Float[Tensor, "B T F"]:
-        ctx.save_for_backward(index)
-        return values.flatten(0, 1).index_select(0, index).view_as(values)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (index,) = ctx.saved_tensors
-        return _Permute.apply(gradient, index), None
-
-
-def _reversal(inputs: Padded) -> Int[Tensor, "BT"]:
-    """Where each step of the flattened batch is found when every row is read from its last real step."""
-    batch, steps = inputs.values.shape[:2]
-    rows = torch.arange(batch, device=inputs.values.device)[:, None] * steps
-    return (inputs.reversal() + rows).flatten()
 
 
 def _stack(states: list[State]) -> State:
