@@ -11,9 +11,17 @@ PLAIN = "the film story actor scene music plot camera ending dialogue was had wi
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or fills the user's cache."""
-    monkeypatch.setenv("LSTMLAB_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+def own_cache(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> None:
+    """No test reads or fills the user's cache. Compiled kernels are shared by all tests, processes and runs of them."""
+    cache = tmp_path_factory.getbasetemp() / "cache"
+    kernels = pytestconfig.rootpath / ".pytest_cache" / "lstmlab-kernels"
+    if not (cache / "kernels").exists():
+        kernels.mkdir(parents=True, exist_ok=True, mode=0o700)
+        cache.mkdir(exist_ok=True)
+        (cache / "kernels").symlink_to(kernels, target_is_directory=True)
+    monkeypatch.setenv("LSTMLAB_CACHE", str(cache))
 
 
 def review(rng: random.Random, good: bool) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lstmlab.data import cache
+from lstmlab.disk import cache_folder
 from lstmlab.errors import InputError
 
 KEY = cache.key("an entry")
@@ -37,16 +38,16 @@ class Maker:
 
 
 def test_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert cache.folder() == tmp_path / "cache"
+    assert cache_folder() == tmp_path / "cache"
     monkeypatch.setenv("LSTMLAB_CACHE", "")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache.folder() == tmp_path / "xdg" / "lstmlab"
+    assert cache_folder() == tmp_path / "xdg" / "lstmlab"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert cache.folder() == tmp_path / ".cache" / "lstmlab"
+    assert cache_folder() == tmp_path / ".cache" / "lstmlab"
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert cache.folder() == tmp_path / "Library" / "Caches" / "lstmlab"
+    assert cache_folder() == tmp_path / "Library" / "Caches" / "lstmlab"
 
 
 def test_keys() -> None:

@@ -24,10 +24,10 @@ from safetensors.torch import save_file
 
 from conftest import review
 from lstmlab import cli, disk
-from lstmlab.data import cache
 from lstmlab.data.datasets import named
 from lstmlab.data.download import Remote
 from lstmlab.data.fetch import Files
+from lstmlab.disk import cache_folder
 from lstmlab.training import checkpoint, loop
 from lstmlab.training.run import Run
 
@@ -314,7 +314,7 @@ def test_a_bad_download(
         message = shell.refuses(*words)
         assert told in message
         assert "toy.txt" in message.splitlines()[-1]  # where to put it by hand
-    assert not (cache.folder() / "datasets" / "toy" / "toy.txt").exists()
+    assert not (cache_folder() / "datasets" / "toy" / "toy.txt").exists()
 
 
 # ---- Recipes and settings -------------------------------------------------------------------------------------------

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lstmlab.data import cache, download, fetch
+from lstmlab.data import download, fetch
 from lstmlab.data.download import Remote
 from lstmlab.data.fetch import Files
+from lstmlab.disk import cache_folder
 from lstmlab.errors import InputError
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
@@ -370,7 +371,7 @@ def test_a_moving_file_is_recorded_and_its_change_is_told(server: Server, target
     moving = files(server, sha256=None, size=None)
     lines: list[str] = []
     fetch.get(moving, lines.append)
-    assert json.loads((cache.folder() / "checksums.json").read_text()) == {"toy/file.bin": SHA256}
+    assert json.loads((cache_folder() / "checksums.json").read_text()) == {"toy/file.bin": SHA256}
     target.write_bytes(CONTENT[::-1])
     fetch.get(moving, lines.append)
     new = hashlib.sha256(CONTENT[::-1]).hexdigest()

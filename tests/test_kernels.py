@@ -1,6 +1,7 @@
 """Kernels: the choice, the edges, and cells nobody has on a shelf."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -22,7 +23,7 @@ from lstmlab.cells import (
     tanh,
 )
 from lstmlab.errors import InputError
-from lstmlab.kernels import native
+from lstmlab.kernels import build, native
 from lstmlab.kernels.noise import Noise
 from lstmlab.kernels.weights import Weights, trim
 from lstmlab.types import Padded
@@ -59,20 +60,50 @@ def some_weights(cell: Cell, features: int = 3, hidden: int = 2) -> Weights:
     )
 
 
+def fitting(cell: Cell) -> list[str]:
+    return [kernel for kernel in kernels.KERNELS if kernels.runs(kernel, cell)]
+
+
+def opaque(x: Gates, r: Gates, state: State) -> State:
+    """A step that only runs on tensors."""
+    return State(h=torch.sin(x.new + r.new))
+
+
+OPAQUE = Cell("opaque", ("h",), ("new",), opaque)
+
+
 def test_choice_is_told_in_words() -> None:
-    assert kernels.choose(LSTM).kernel == "native"
-    noisy = kernels.choose(LSTM, noise=Noise(zoneout={"c": 0.1}))
+    assert kernels.choose(LSTM).kernel == kernels.choose(DAMPED).kernel == "cpu"
+    assert "equations" in kernels.choose(LSTM).reason
+    choice = kernels.choose(OPAQUE)
+    assert choice.kernel == "reference"
+    assert '"opaque" does not run on symbols' in choice.reason
+
+
+def test_on_another_device_torch_s_own_kernels_and_scans_serve() -> None:
+    weights = {cell: some_weights(cell).to("meta") for cell in (LSTM, DAMPED, CELLS["mingru"])}
+    assert kernels.choose(LSTM, weights[LSTM]).kernel == "native"
+    assert kernels.choose(DAMPED, weights[DAMPED]).kernel == "reference"
+    assert kernels.choose(CELLS["mingru"], weights[CELLS["mingru"]]).kernel == "scan"
+    noisy = kernels.choose(LSTM, weights[LSTM], Noise(zoneout={"c": 0.1}))
     assert noisy.kernel == "reference"
     assert "zoneout" in noisy.reason
-    choice = kernels.choose(DAMPED)
-    assert choice.kernel == "reference"
-    assert '"damped"' in choice.reason
+
+
+def test_a_short_prediction_never_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = replace(DAMPED, name="never-compiled", initial_bias={"keep": 3.0})
+    weights, inputs = some_weights(own), Padded(torch.randn(1, 9, 3), torch.tensor([9]))
+    monkeypatch.setattr(build, "_folder", lambda: tmp_path)
+    with torch.no_grad():
+        assert kernels.choose(own, weights, inputs=inputs).kernel == "reference"
+        assert kernels.choose(LSTM, some_weights(LSTM), inputs=inputs).kernel == "native"
+    assert kernels.choose(own, weights, inputs=inputs).kernel == "cpu"
 
 
 def test_what_counts_is_the_step_not_the_name() -> None:
     impostor = Cell("lstm", ("h", "c"), LSTM.gates, lambda x, r, state: State(h=x.input, c=r.cell))
-    assert kernels.choose(impostor).kernel == "reference"
-    assert kernels.choose(replace(LSTM, name="mine", initial_bias={})).kernel == "native"
+    assert not kernels.runs("native", impostor)
+    assert kernels.runs("native", replace(LSTM, name="mine", initial_bias={}))
 
 
 def test_an_own_cell_by_hand() -> None:
@@ -103,7 +134,7 @@ def test_gates_in_another_order_are_the_same_function(cell: Cell) -> None:
     )
     inputs = Padded(torch.randn(2, 4, 3), torch.tensor([4, 2])).masked()
     expected, end = kernels.run(cell, inputs, weights, kernel="reference")
-    for kernel in kernels.KERNELS:
+    for kernel in fitting(other):
         outputs, last = kernels.run(other, inputs, turned, kernel=kernel)
         torch.testing.assert_close(outputs.values, expected.values)
         torch.testing.assert_close(last.h, end.h)
@@ -129,7 +160,7 @@ def test_one_gate_is_a_view() -> None:
     assert weights.gate(GRU, "reset").recurrent_bias is None
 
 
-@pytest.mark.parametrize("kernel", kernels.KERNELS)
+@pytest.mark.parametrize("kernel", ["reference", "native", "cpu"])
 def test_nothing_to_read(kernel: str) -> None:
     weights, begin = some_weights(LSTM), State(h=torch.ones(2, 2), c=torch.full((2, 2), 3.0))
     for steps in (0, 4):
@@ -165,7 +196,7 @@ def test_the_held_cell_state_is_exact(scale: float) -> None:
 
 def test_without_final_state_none_comes_back() -> None:
     weights, inputs = some_weights(LSTM), Padded(torch.randn(2, 4, 3), torch.tensor([4, 2])).masked()
-    for kernel in kernels.KERNELS:
+    for kernel in fitting(LSTM):
         assert kernels.run(LSTM, inputs, weights, final_state=False, kernel=kernel)[1] is None
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lstmlab.data import cache
 from lstmlab.data.datasets import named
 from lstmlab.data.download import Remote
 from lstmlab.data.fetch import Files
+from lstmlab.disk import cache_folder
 from lstmlab.errors import InputError
 
 SHARED = os.environ.get("LSTMLAB_DATA", "")
@@ -175,7 +175,7 @@ def test_a_new_reader_reads_anew(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("damage", ["train.arrow gone", "set.json", "test.arrow"])
 def test_a_damaged_entry_is_read_anew(toy: Toy, damage: str) -> None:
     first, _ = named.open_named("toy")
-    (entry,) = (cache.folder() / "named").iterdir()
+    (entry,) = (cache_folder() / "named").iterdir()
     file = entry / damage.removesuffix(" gone")
     if damage.endswith("gone"):
         file.unlink()

@@ -2,10 +2,25 @@
 
 import errno
 import os
+import sys
 import threading
 from pathlib import Path
 
 from lstmlab.errors import InputError
+
+
+def cache_folder() -> Path:
+    """Where the cache is: $LSTMLAB_CACHE, else the place the operating system has for such things."""
+    chosen, base = os.environ.get("LSTMLAB_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    try:
+        if chosen:
+            return Path(chosen).expanduser().absolute()
+        if sys.platform == "darwin":
+            return Path.home() / "Library" / "Caches" / "lstmlab"
+        # The XDG specification has relative paths ignored.
+        return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "lstmlab"
+    except RuntimeError as error:
+        raise InputError(f"no home folder to keep a cache in ({error}): set LSTMLAB_CACHE to a folder") from error
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -9,8 +9,17 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from lstmlab.cells import CELLS, State
+from lstmlab.errors import InputError
 from lstmlab.kernels import native
-from lstmlab.nn import ENCODERS, POOLINGS, Classifier, ClassifierSettings, EmbeddingSettings, RecurrentSettings
+from lstmlab.nn import (
+    ENCODERS,
+    POOLINGS,
+    Classifier,
+    ClassifierSettings,
+    EmbeddingSettings,
+    RecurrentSettings,
+    regularisation,
+)
 from lstmlab.nn.recurrent import Recurrent
 from lstmlab.types import Padded
 
@@ -22,14 +31,42 @@ STACKS = {
     "residual": RecurrentSettings(hidden_size=3, num_layers=3, bidirectional=False, residual=True),
     "one unit": RecurrentSettings(hidden_size=1, initialisation="orthogonal"),
 }
+DROPOUTS = {"dropout": 0.5, "locked": True, "recurrent_dropout": 0.5, "weight_drop": 0.5, "zoneout": 0.2}
+OPTIONS = {
+    "both normalised": RecurrentSettings(hidden_size=4, layer_norm="both"),
+    "input normalised": RecurrentSettings(hidden_size=4, layer_norm="input"),
+    "sum normalised": RecurrentSettings(hidden_size=4, bidirectional=False, layer_norm="sum"),
+    # All of them are off where the laws are about answers, except zoneout, which takes its mean.
+    "dropouts": RecurrentSettings(hidden_size=3, num_layers=2, **DROPOUTS),
+    "dropouts one way": RecurrentSettings(hidden_size=3, bidirectional=False, zoneout_memory=0.3, **DROPOUTS),
+}
+TWINS = [name for name, cell in CELLS.items() if native.layout(cell) is not None]
+"""Cells that torch has too."""
+
+
+def stacks(name: str) -> dict[str, RecurrentSettings]:
+    """What a cell is tried in. Which options a cell cannot have, and that they are refused, is tested elsewhere."""
+    options = dict(OPTIONS)
+    for shape, stack in OPTIONS.items():
+        try:
+            regularisation.check(CELLS[name], stack.options)
+        except InputError:
+            del options[shape]
+    if "both normalised" in options:
+        del options["input normalised"]
+    return {**STACKS, **options}
+
+
 ENCODED = [
-    pytest.param(build, stack.model_copy(update={"cell": cell}), id=f"{name}, {cell}, {shape}")
-    for name, build in ENCODERS.items()
+    pytest.param(build, stack.model_copy(update={"cell": cell}), id=f"{encoder}, {cell}, {shape}")
+    for encoder, build in ENCODERS.items()
     for cell in CELLS
-    for shape, stack in STACKS.items()
+    for shape, stack in stacks(cell).items()
 ]
 Build = Callable[[RecurrentSettings, int], Recurrent]
 over_encoders = pytest.mark.parametrize(("build", "stack"), ENCODED)
+RAGGED = (([5, 0, 2, 3], 1), ([1], 30), ([2, 2], 7))
+"""Lengths of rows and more padding. The laws of kernels try any lengths; here it is about what stands around them."""
 quick = settings(deadline=None, max_examples=6, derandomize=True)
 lengths_of_rows = st.lists(st.integers(0, 5), min_size=1, max_size=4).filter(any)
 WORDS = 12
@@ -65,28 +102,26 @@ def same(left: State, right: State, tolerance: float = 2e-6) -> bool:
 
 
 @over_encoders
-@quick
-@given(lengths=lengths_of_rows, extra=st.integers(1, 30))
-def test_more_padding_changes_no_bit(build: Build, stack: RecurrentSettings, lengths: list[int], extra: int) -> None:
-    encoder, inputs = made(build, stack), make_inputs(lengths)
-    outputs, end = encoder(inputs)
-    padded, last = encoder(longer(inputs, extra, torch.tensor(9.0)))
-    assert torch.equal(padded.values[:, : max(lengths)], outputs.values)
-    assert not padded.values[:, max(lengths) :].any()
-    assert not outputs.values.masked_fill(outputs.mask[:, :, None], 0).any()
-    assert all(torch.equal(last[name], end[name]) for name in end.names)
+def test_more_padding_changes_no_bit(build: Build, stack: RecurrentSettings) -> None:
+    encoder = made(build, stack)
+    for lengths, extra in RAGGED:
+        inputs = make_inputs(lengths)
+        outputs, end = encoder(inputs)
+        padded, last = encoder(longer(inputs, extra, torch.tensor(9.0)))
+        assert torch.equal(padded.values[:, : max(lengths)], outputs.values)
+        assert not padded.values[:, max(lengths) :].any()
+        assert not outputs.values.masked_fill(outputs.mask[:, :, None], 0).any()
+        assert all(torch.equal(last[name], end[name]) for name in end.names)
 
 
 @over_encoders
-@quick
-@given(lengths=lengths_of_rows, seed=st.integers(0, 99))
-def test_order_and_batch_size_change_nothing(
-    build: Build, stack: RecurrentSettings, lengths: list[int], seed: int
-) -> None:
-    encoder, inputs = made(build, stack), make_inputs(lengths)
+def test_order_and_batch_size_change_nothing(build: Build, stack: RecurrentSettings) -> None:
+    # A normalisation magnifies rounding where all numbers are nearly the same, so there it takes more digits.
+    dtype = torch.float32 if stack.layer_norm == "none" else torch.float64
+    encoder, inputs = made(build, stack, dtype), make_inputs([5, 0, 2, 3, 5])
+    inputs = Padded(inputs.values.to(dtype), inputs.lengths)
     outputs, end = encoder(inputs)
-    order = torch.randperm(len(lengths), generator=torch.Generator().manual_seed(seed))
-    for rows in (order, order[:1]):
+    for rows in (torch.tensor([3, 1, 4, 0, 2]), torch.tensor([2, 1]), torch.tensor([4])):
         some, last = encoder(Padded(inputs.values[rows], inputs.lengths[rows]))
         assert near(some.values, outputs.values[rows])
         assert same(last, end.map(lambda value, rows=rows: value[:, rows]))
@@ -99,7 +134,7 @@ def test_state_goes_on_where_it_stopped(build: Build, stack: RecurrentSettings) 
     inputs = Padded(inputs.values.double(), inputs.lengths)
     outputs, end = encoder(inputs)
     assert encoder(inputs, final_state=False)[1] is None
-    begin = encoder.cell.start(torch.empty_like(end.h))
+    begin = encoder.cell.start(torch.empty_like(end[encoder.cell.states[0]]))
     assert torch.equal(encoder(inputs, begin)[0].values, outputs.values)
     if encoder.causal:
         left, middle = encoder(Padded(inputs.values[:, :2], torch.tensor([2, 2, 2])))
@@ -125,25 +160,25 @@ def test_every_weight_learns(build: Build, stack: RecurrentSettings) -> None:
     encoder = made(build, stack, torch.float64)
     inputs = Padded(torch.randn(32, 6, FEATURES, dtype=torch.float64), torch.tensor([6, 3] * 16)).masked()
     outputs, end = encoder(inputs)
-    (outputs.values.sin().sum() + end.h.cos().sum()).backward()
+    (outputs.values.sin().sum() + end[encoder.cell.states[0]].cos().sum()).backward()
     for name, one in encoder.named_parameters():
         assert one.grad.abs().sum() > 0, name
 
 
-@over_encoders
-def test_equals_torch_with_weights_by_gate_name(build: Build, stack: RecurrentSettings) -> None:
+@pytest.mark.parametrize("cell", TWINS)
+@pytest.mark.parametrize("shape", [shape for shape, stack in STACKS.items() if not stack.residual])
+@pytest.mark.parametrize("build", ENCODERS.values(), ids=list(ENCODERS))
+def test_equals_torch_with_weights_by_gate_name(build: Build, shape: str, cell: str) -> None:
     """Each row alone at its own length, both ways round: their weights here, our weights there."""
-    if stack.residual:
-        pytest.skip("torch has no residual path")
+    stack = STACKS[shape].model_copy(update={"cell": cell})
     encoder = made(build, stack, torch.float64)
-    assert native.layout(encoder.cell) is not None
     witness = encoder.to_torch()
     second = made(build, stack, torch.float64)
     second.load_torch(witness)
     inputs = make_inputs([5, 1, 3])
     inputs = Padded(inputs.values.double(), inputs.lengths)
-    shape = (stack.num_layers * len(encoder.directions), 3, stack.hidden_size)
-    begin = State(**{name: torch.randn(shape, dtype=torch.float64) for name in encoder.cell.states})
+    sizes = (stack.num_layers * len(encoder.directions), 3, stack.hidden_size)
+    begin = State(**{name: torch.randn(sizes, dtype=torch.float64) for name in encoder.cell.states})
     for one in (encoder, second):
         outputs, end = one(inputs, begin)
         for row, length in enumerate([5, 1, 3]):
@@ -156,7 +191,7 @@ def test_equals_torch_with_weights_by_gate_name(build: Build, stack: RecurrentSe
             )
 
 
-@pytest.mark.parametrize("cell", list(CELLS))
+@pytest.mark.parametrize("cell", TWINS)
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["one way", "both ways"])
 def test_one_seed_gives_torchs_own_function(cell: str, bidirectional: bool) -> None:
     torch.manual_seed(4)
@@ -220,9 +255,10 @@ def test_answers_depend_on_the_text_alone(
             assert near(model(Padded(inputs.values[rows], inputs.lengths[rows])), answers[rows], 1e-6)
 
 
-def test_more_padding_changes_no_bit_of_training() -> None:
+@pytest.mark.parametrize("shape", ["two layers both ways", "dropouts", "dropouts one way"])
+def test_more_padding_changes_no_bit_of_training(shape: str) -> None:
     """Dropout included: under one seed the same numbers are dropped."""
-    stack = RecurrentSettings(hidden_size=3, num_layers=2, dropout=0.5)
+    stack = {**STACKS, **OPTIONS}[shape]
     embedding = EmbeddingSettings(size=4, word_dropout=0.3, locked_dropout=0.3)
     for length in (None, 3):
         model = classifier(ClassifierSettings(embedding=embedding, encoder=stack, segment_length=length)).train()

@@ -98,9 +98,16 @@ ENCODER: dict[str, Change] = {
     "num_layers": (2, {}),
     "bidirectional": (True, {}),
     "dropout": (0.5, DEEP),
+    "locked": (True, {**DEEP, "model.encoder.dropout": 0.5}),
     "residual": (True, DEEP),
+    "recurrent_dropout": (0.5, {}),
+    "zoneout": (0.3, {}),
+    "zoneout_memory": (0.3, {}),
+    "weight_drop": (0.5, {}),
+    "layer_norm": ("both", {}),
     "initialisation": ("orthogonal", {}),
     "forget_bias": (2.0, {}),
+    "chrono_steps": (20, {"model.encoder.initialisation": "chrono"}),
     "second_bias": (True, {}),
 }
 

@@ -11,14 +11,13 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lstmlab.disk import sync, write_whole
+from lstmlab.disk import cache_folder, sync, write_whole
 from lstmlab.errors import InputError
 
 FORMAT = 1
@@ -29,20 +28,6 @@ KEEP_BYTES = 4 * 2**30
 
 MANIFEST = "manifest.json"
 ABANDONED_SECONDS = 24 * 3600.0
-
-
-def folder() -> Path:
-    """Where the cache is: $LSTMLAB_CACHE, else the place the operating system has for such things."""
-    chosen, base = os.environ.get("LSTMLAB_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    try:
-        if chosen:
-            return Path(chosen).expanduser().absolute()
-        if sys.platform == "darwin":
-            return Path.home() / "Library" / "Caches" / "lstmlab"
-        # The XDG specification has relative paths ignored.
-        return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "lstmlab"
-    except RuntimeError as error:
-        raise InputError(f"no home folder to keep a cache in ({error}): set LSTMLAB_CACHE to a folder") from error
 
 
 def key(*parts: object) -> str:
@@ -60,7 +45,7 @@ def load_or_make(
     cannot be written, `warn` is told why and the entry is made in a temporary folder that goes when the process ends
     (`make` may therefore run twice). Raises what `make` raises, and InputError where no folder at all can be written.
     """
-    target = folder() / kind / key
+    target = cache_folder() / kind / key
     if is_whole(target):
         _touch(target)
         return target
@@ -100,7 +85,7 @@ def prune(kind: str, keep_bytes: int = KEEP_BYTES, keep: Path | None = None) -> 
     Also clears away what processes left behind that died while making an entry.
     """
     held = freed = 0
-    entries = [path for path in (folder() / kind).glob("*") if path.is_dir()]
+    entries = [path for path in (cache_folder() / kind).glob("*") if path.is_dir()]
     for entry in sorted((path for path in entries if path.name[0] != "."), key=_last_used, reverse=True):
         # Another process may be pruning as well, and another user's entry is not ours to remove.
         with contextlib.suppress(OSError):
@@ -126,7 +111,7 @@ def digest(path: Path, algorithm: str = "sha256") -> str:
     try:
         state = path.stat()
         known = [state.st_size, state.st_mtime_ns, state.st_ctime_ns]
-        memory = folder() / "digests.json"
+        memory = cache_folder() / "digests.json"
         seen = read_table(memory)
         if isinstance(seen.get(name), list) and seen[name][:3] == known:
             return str(seen[name][3])
@@ -153,7 +138,7 @@ def read_table(path: Path) -> dict[str, Any]:
 
 def made(path: Path) -> Path:
     """A folder of the cache, made where it is missing; readable by its owner alone. Raises OSError."""
-    for place in (folder(), path):
+    for place in (cache_folder(), path):
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
@@ -175,7 +160,7 @@ def _make_for_now(make: Callable[[Path], None]) -> Path:
         make(place)
     except OSError as error:
         raise InputError(
-            f"neither the cache {folder()} nor the temporary folder {tempfile.gettempdir()} can be written "
+            f"neither the cache {cache_folder()} nor the temporary folder {tempfile.gettempdir()} can be written "
             f"({error.strerror or error}): free some space, or set LSTMLAB_CACHE and TMPDIR to folders with room"
         ) from error
     return place

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lstmlab.data import cache
 from lstmlab.data.download import Announce, Progress, Remote, download, no_announcement, no_progress
-from lstmlab.disk import write_whole
+from lstmlab.disk import cache_folder, write_whole
 from lstmlab.errors import InputError
 
 
@@ -35,7 +35,7 @@ def places(files: Files) -> list[Path]:
     shared = os.environ.get("LSTMLAB_DATA")
     if shared and not Path(shared).expanduser().is_dir():
         raise InputError(f"LSTMLAB_DATA={shared} is not a folder: set it to the folder of data sets, or unset it")
-    home = cache.folder() / "datasets" / files.folder
+    home = cache_folder() / "datasets" / files.folder
     return [Path(shared).expanduser().absolute() / files.folder, home] if shared else [home]
 
 
@@ -78,7 +78,7 @@ def by_hand(files: Files) -> str:
                 f"{remote.name} (from {remote.address})" if remote.address else remote.name for remote in layout
             )
         )
-    home = cache.folder() / "datasets" / files.folder
+    home = cache_folder() / "datasets" / files.folder
     return f"By hand: put {', or '.join(choices)} into {home} (or into $LSTMLAB_DATA/{files.folder})."
 
 
@@ -96,7 +96,7 @@ def _check(remote: Remote, path: Path, name: str, announce: Announce) -> None:
 
 
 def _compare_with_first_use(path: Path, name: str, got: str, announce: Announce) -> None:
-    record = cache.folder() / "checksums.json"
+    record = cache_folder() / "checksums.json"
     recorded = cache.read_table(record)
     if recorded.get(name) == got:
         return

@@ -1,15 +1,24 @@
 """How a recurrence runs: the quickest kernel that gives what the reference gives, and the reason for the choice."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
 
-from lstmlab.cells import Cell, State
+import torch
+
+from lstmlab.cells import CELLS, Cell, State
 from lstmlab.kernels import native, reference
 from lstmlab.kernels.noise import Noise
 from lstmlab.kernels.reversal import reverse
 from lstmlab.kernels.weights import Weights, trim, untrim
 from lstmlab.types import Padded
 
-KERNELS = ("reference", "native")
+KERNELS = ("reference", "native", "cpu", "scan")
+
+FEW_STEPS = 4
+"""Up to so many steps of all rows together, calling compiled code costs more than it saves."""
+WORTH_COMPILING = 2e9
+"""Multiplications of one pass without a gradient from which on it pays to compile a kernel first."""
 
 
 @dataclass(frozen=True)
@@ -20,21 +29,79 @@ class Choice:
     reason: str
 
 
-def choose(cell: Cell, weights: Weights | None = None, noise: Noise | None = None) -> Choice:
-    """Which kernel runs a cell."""
-    if native.layout(cell) is None:
-        return Choice("reference", f'torch has no kernel of its own for the cell "{cell.name}"')
-    if not runs("native", cell, weights, noise):
-        return Choice("reference", "torch's own layers know no normalisation, recurrent dropout or zoneout")
-    return Choice("native", f"torch's own {cell.name} computes the same in compiled code")
+def choose(
+    cell: Cell, weights: Weights | None = None, noise: Noise | None = None, inputs: Padded | None = None
+) -> Choice:
+    """Which kernel runs a cell; without weights, on a processor in single precision; without inputs, on many steps."""
+    plain = runs("native", cell, weights, noise)
+    instead = Choice("native", "torch's own kernel") if plain else Choice("reference", "the time loop in PyTorch")
+    if runs("cpu", cell, weights, noise):
+        brief = _brief(cell, weights, noise, inputs)
+        if brief:
+            return Choice(instead.kernel, f"{instead.reason} serves at once what is {brief}")
+        return Choice("cpu", "compiled from the cell's equations for this processor; padding costs nothing")
+    if runs("scan", cell, weights, noise):
+        return Choice("scan", "no step has to wait for the one before, so all are worked out together")
+    if plain:
+        return Choice("native", f"torch's own {cell.name} computes the same in compiled code")
+    return Choice("reference", _why_not(cell, weights))
 
 
 def runs(kernel: str, cell: Cell, weights: Weights | None = None, noise: Noise | None = None) -> bool:
-    """Whether a kernel can run a cell, with these weights' normalisation and this noise."""
+    """Whether a kernel can run a cell, with these weights' normalisation, kind of number and place, and this noise."""
     if kernel == "native":
         plain = (weights is None or not weights.gains) and (noise is None or noise.silent)
         return native.layout(cell) is not None and plain
+    if kernel == "cpu":
+        return _fits_cpu(weights) and _traceable(cell)
+    if kernel == "scan":
+        from lstmlab.kernels import scan
+
+        return not cell.recurrent and scan.fits(cell)
     return kernel == "reference"
+
+
+def _brief(cell: Cell, weights: Weights | None, noise: Noise | None, inputs: Padded | None) -> str:
+    """Why compiled code would not pay for these inputs; empty where it does."""
+    if weights is None or inputs is None or torch.is_grad_enabled():
+        return ""
+    steps = int(inputs.lengths.sum())
+    if steps <= FEW_STEPS:
+        return "so short"
+    if steps * (weights.input.numel() + weights.recurrent.numel()) >= WORTH_COMPILING:
+        return ""
+    from lstmlab.kernels import build, cpu
+
+    return "" if build.ready(cpu.variant(cell, weights, noise)) else "short while the compiled kernel is not there yet"
+
+
+def _fits_cpu(weights: Weights | None) -> bool:
+    fits = weights is None or (
+        weights.bias.device.type == "cpu" and weights.bias.dtype in (torch.float32, torch.float64)
+    )
+    return fits and find_spec("numba") is not None
+
+
+@lru_cache(maxsize=256)
+def _traceable(cell: Cell) -> bool:
+    # SymPy takes a third of a second to import, and every cell of the shelf is traceable.
+    if CELLS.get(cell.name) == cell:
+        return True
+    from lstmlab.kernels.symbolic import NotTraceable, trace
+
+    try:
+        trace(cell)
+    except NotTraceable:
+        return False
+    return True
+
+
+def _why_not(cell: Cell, weights: Weights | None) -> str:
+    if not _traceable(cell):
+        return f'the step of the cell "{cell.name}" does not run on symbols, so it cannot be compiled'
+    if native.layout(cell) is not None:
+        return "torch's own layers know no normalisation, recurrent dropout or zoneout"
+    return f'torch has no kernel of its own for the cell "{cell.name}"'
 
 
 def run(
@@ -55,18 +122,27 @@ def run(
     final state is the one after the first step. `final_state=False` allows a kernel to leave it out (None).
     `kernel` overrules `choose`.
     """
-    begin = _begin(cell, inputs, weights, state)
-    kernel = kernel or choose(cell, weights, noise).kernel
     trimmed = trim(inputs)
+    kernel = kernel or choose(cell, weights, noise, trimmed).kernel
     if trimmed.values.shape[0] == 0 or trimmed.values.shape[1] == 0:
         nothing = weights.bias.new_zeros(*inputs.values.shape[:2], weights.hidden_size)
-        return Padded(nothing, inputs.lengths), begin if final_state else None
-    fed = reverse(trimmed) if reversed else trimmed
+        return Padded(nothing, inputs.lengths), _begin(cell, inputs, weights, state) if final_state else None
     last: State | None
+    if kernel == "cpu":
+        from lstmlab.kernels import cpu
+
+        outputs, last = cpu.run(cell, trimmed, weights, state, noise, reversed=reversed)
+        return untrim(outputs, inputs.values.shape[1]), last if final_state else None
+    begin = _begin(cell, inputs, weights, state)
+    fed = reverse(trimmed) if reversed else trimmed
     if kernel == "reference":
         outputs, last = reference.run(cell, fed, weights, begin, noise)
     elif kernel == "native":
         outputs, last = native.run(cell, fed, weights, begin, final_state=final_state)
+    elif kernel == "scan":
+        from lstmlab.kernels import scan
+
+        outputs, last = scan.run(cell, fed, weights, begin, noise)
     else:
         raise ValueError(f'no kernel "{kernel}"; there are {", ".join(KERNELS)}')
     outputs = reverse(outputs) if reversed else outputs

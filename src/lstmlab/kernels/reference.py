@@ -29,7 +29,7 @@ def run(
     Past a row's length its state stands still and its output is zero.
     """
     noise = noise or Noise()
-    gates = _from_inputs(inputs, weights)
+    gates = from_inputs(inputs, weights)
     visible = noise.hidden(len(inputs.lengths), weights.bias.new_empty(weights.hidden_size))
     alive = inputs.mask[:, :, None]
     whole = int(inputs.lengths.min())
@@ -48,7 +48,7 @@ def run(
     return Padded(torch.stack(outputs, 1), inputs.lengths), state
 
 
-def _from_inputs(inputs: Padded, weights: Weights) -> Float[Tensor, "B T GH"]:
+def from_inputs(inputs: Padded, weights: Weights) -> Float[Tensor, "B T GH"]:
     """W x + b at all steps at once; the bias comes after a normalisation."""
     if not weights.gains:
         return functional.linear(inputs.values, weights.input, weights.bias)

@@ -209,4 +209,19 @@ def _expression(value: Any) -> sympy.Expr:
         raise TypeError(f"expected a number or a symbol, got {type(value).__name__}")
     # A half is a half: only numbers that are no short fraction stay decimal.
     exact = sympy.nsimplify(value, rational=True)
-    return exact if exact.q <= 1024 else sympy.Float(value, 17)
+    return exact if exact.q <= 1024 else sympy.Float(repr(value), 17)
+
+
+def summed_gates(trace: Trace) -> tuple[str, ...]:
+    """Gates whose parts from the input and from the past only count as their sum x + r, in the cell's order.
+
+    With x = s - r written for x, such a gate's r vanishes. None of a cell that is blind to the past.
+    """
+    return tuple(gate for gate in trace.cell.gates if trace.cell.recurrent and _only_summed(trace, gate))
+
+
+def _only_summed(trace: Trace, gate: str) -> bool:
+    past = from_past(gate)
+    whole = {from_input(gate): sympy.Symbol(f"s_{gate}", real=True) - past}
+    replaced = (expression.xreplace(whole) for expression in trace.after.values())
+    return not any(past in one.free_symbols and past in sympy.expand(one).free_symbols for one in replaced)

@@ -50,6 +50,17 @@ class Weights:
             inner = self.recurrent_bias[_rows(cell.recurrent_bias, name, self.hidden_size)]
         return Weights(self.input[rows], self.recurrent[rows], self.bias[rows], inner)
 
+    def to(self, device: str | torch.device) -> "Weights":
+        """The same on another device."""
+        return Weights(
+            self.input.to(device),
+            self.recurrent.to(device),
+            self.bias.to(device),
+            None if self.recurrent_bias is None else self.recurrent_bias.to(device),
+            {name: vector.to(device) for name, vector in self.parameters.items()},
+            {name: gain.to(device) for name, gain in self.gains.items()},
+        )
+
     def inner_bias(self, cell: Cell) -> Float[Tensor, "GH"] | None:
         """The recurrent bias with zeros for the gates that have none; None where no gate has one."""
         if self.recurrent_bias is None or not cell.recurrent_bias:

@@ -8,6 +8,7 @@ from lstmlab.nn.classifier import Classifier, ClassifierSettings
 from lstmlab.nn.embedding import Embedding, EmbeddingSettings
 from lstmlab.nn.pooling import POOLINGS, Pooling
 from lstmlab.nn.recurrent import Recurrent, RecurrentSettings
+from lstmlab.nn.regularisation import Options
 from lstmlab.nn.summary import summary
 
 ENCODERS: dict[str, Callable[[RecurrentSettings, int], nn.Module]] = {"recurrent": Recurrent.from_settings}
@@ -20,6 +21,7 @@ __all__ = [
     "ClassifierSettings",
     "Embedding",
     "EmbeddingSettings",
+    "Options",
     "Pooling",
     "Recurrent",
     "RecurrentSettings",

@@ -1,21 +1,27 @@
-"""The recurrent layer: it owns weights, depth, directions, dropout and residual paths; a kernel runs the time loop.
+"""The recurrent layer: it owns weights, depth, directions, dropouts and residual paths; a kernel runs the time loop.
 
 Letters in shapes: B batch, T steps, F features, H hidden, D directions, L layers.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import nn
 from torch.nn import functional
 
 from lstmlab import kernels
-from lstmlab.cells import CELLS, Cell, State, find_cell
-from lstmlab.errors import unknown
+from lstmlab.cells import Cell, State, find_cell
+from lstmlab.errors import InputError
 from lstmlab.kernels.weights import Weights, trim, untrim
-from lstmlab.nn.direction import Direction, Initialisation, copy_from_torch, copy_to_torch, torch_module
+from lstmlab.nn import conversion, initialisation, regularisation
+from lstmlab.nn.direction import Direction
+from lstmlab.nn.initialisation import CHRONO_STEPS, How, Initialisation
+from lstmlab.nn.regularisation import LayerNorm, Options
 from lstmlab.recipe import Settings
 from lstmlab.types import Padded
 
@@ -23,7 +29,7 @@ DIRECTIONS = ("forwards", "backwards")
 
 
 class RecurrentSettings(Settings):
-    """A stack of recurrent layers."""
+    """A stack of recurrent layers. Dropouts and zoneout work in training; zoneout takes its mean elsewhere."""
 
     cell: str = "lstm"
     """Which recurrence: a name from the shelf of cells."""
@@ -35,28 +41,77 @@ class RecurrentSettings(Settings):
     """Read every sequence from its end as well; both directions' outputs stand side by side."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Between layers: part of the outputs set to zero in training."""
+    locked: bool = False
+    """Let the dropout between layers hit the same units at every step of a row (Gal & Ghahramani 2016)."""
     residual: bool = False
     """From the second layer on, add a layer's input to its output."""
-    initialisation: Initialisation = "torch"
-    """torch: all numbers uniform in ±1/√hidden_size; orthogonal: Glorot and orthogonal matrices, the cell's biases."""
+    recurrent_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Training: part of a row's units that the gates cannot see in the past, the same at every step of the row."""
+    zoneout: float = Field(default=0.0, ge=0, lt=1)
+    """Part of the units whose output h keeps its old value at a step (Krueger et al. 2017)."""
+    zoneout_memory: float = Field(default=0.0, ge=0, lt=1)
+    """The same for the cell's memory, such as the LSTM's c."""
+    weight_drop: float = Field(default=0.0, ge=0, lt=1)
+    """Training: part of the recurrent matrix set to zero, the same numbers for a whole batch (Merity et al. 2018)."""
+    layer_norm: LayerNorm = "none"
+    """What gets mean 0 and variance 1 over all gates of a step: input (W x), recurrent (R h), both, or their sum.
+
+    Each is then stretched by gains that are learned, and the bias is added (Ba, Kiros & Hinton 2016). sum is for cells
+    that use W x and R h only through their sum: not the GRU, whose reset gate stands between them.
+    """
+    initialisation: How = "torch"
+    """torch: uniform in ±1/√hidden_size; orthogonal: Glorot and orthogonal matrices; chrono: long memory.
+
+    orthogonal starts the biases where the cell wants them (the LSTM's forget gate at 1), all others at zero. chrono
+    does the same and spreads the units' memory over 1 to chrono_steps steps (Tallec & Ollivier 2018): biases
+    ±log U(1, chrono_steps - 1), positive for a gate that keeps the old (forget, our GRU's update), negative for one
+    that lets the new in (input, minGRU's update, the forget gate of the minimal gated unit). forget_bias then has to be
+    null.
+    """
     forget_bias: float | None = None
     """Where the forget gate's bias starts; null leaves that to the initialisation."""
+    chrono_steps: int = Field(default=CHRONO_STEPS, ge=3)
+    """Chrono: the longest time, in steps, that a unit is expected to remember."""
     second_bias: bool = False
     """Give each gate a second bias, as torch's own layers do: under Adam the bias then learns twice as fast."""
 
     @model_validator(mode="after")
-    def _known(self) -> "RecurrentSettings":
-        if self.cell not in CELLS:
-            raise ValueError(str(unknown("cell", self.cell, CELLS)))
+    def _agrees(self) -> "RecurrentSettings":
+        try:
+            cell = find_cell(self.cell)
+            initialisation.check(cell, self.start.how)
+            regularisation.check(cell, self.options)
+        except InputError as error:
+            raise ValueError(str(error)) from error
         return self
 
+    @property
+    def start(self) -> Initialisation:
+        """How the weights start."""
+        return Initialisation(self.initialisation, self.forget_bias, self.chrono_steps)
+
+    @property
+    def options(self) -> Options:
+        """What a layer is given besides cell, sizes, dropout and residual paths."""
+        return Options(**{field.name: getattr(self, field.name) for field in fields(Options)})
+
     def idle(self) -> dict[str, str]:
-        """Depth settings of a single layer, and a forget bias without a forget gate."""
-        reasons = {}
+        """Settings between layers of a single layer, and those for what the cell does not have."""
+        reasons, cell = {}, find_cell(self.cell)
         if self.num_layers == 1:
-            reasons = {name: "it works between layers, and num_layers is 1" for name in ("dropout", "residual")}
-        if self.cell in CELLS and "forget" not in CELLS[self.cell].gates:
+            between = "it works between layers, and num_layers is 1"
+            reasons = dict.fromkeys(("dropout", "locked", "residual"), between)
+        elif not self.dropout:
+            reasons["locked"] = "it is about the dropout between layers, and dropout is 0"
+        if "forget" not in cell.gates:
             reasons["forget_bias"] = f'the cell "{self.cell}" has no forget gate'
+        if self.initialisation != "chrono":
+            reasons["chrono_steps"] = f"it belongs to chrono, and initialisation is {self.initialisation}"
+        if len(cell.states) == 1:
+            reasons["zoneout_memory"] = f'the cell "{self.cell}" has no state besides {cell.states[0]}: take zoneout'
+        if not cell.recurrent:
+            blind = f'the gates of the cell "{self.cell}" read the input alone'
+            reasons |= dict.fromkeys(("recurrent_dropout", "weight_drop"), blind)
         return reasons
 
 
@@ -64,7 +119,8 @@ class Recurrent(nn.Module):
     """`Recurrent("lstm", input_size, hidden_size)` maps inputs [B T F] and a state to outputs [B T DH] and a state.
 
     A state's tensors are [LD B H], layer by layer, the direction reading forwards before the one reading backwards, as
-    torch has them. Takes a Cell as well as a name. Raises InputError for an unknown cell.
+    torch has them. Takes a Cell as well as a name. `options` are layer normalisation, zoneout and the like:
+    `Options(layer_norm="both", zoneout=0.1)`. Raises InputError for an unknown cell and for options it cannot have.
     """
 
     def __init__(
@@ -77,10 +133,11 @@ class Recurrent(nn.Module):
         *,
         dropout: float = 0.0,
         residual: bool = False,
-        second_bias: bool = False,
+        options: Options | None = None,
     ) -> None:
         super().__init__()
-        self.cell = find_cell(cell)
+        self.cell, self.options = find_cell(cell), options or Options()
+        regularisation.check(self.cell, self.options)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bidirectional, self.dropout, self.residual = bidirectional, dropout, residual
         self.directions = DIRECTIONS if bidirectional else DIRECTIONS[:1]
@@ -88,7 +145,11 @@ class Recurrent(nn.Module):
             nn.ModuleDict(
                 {
                     name: Direction(
-                        self.cell, self.output_size if layer else input_size, hidden_size, second_bias=second_bias
+                        self.cell,
+                        self.output_size if layer else input_size,
+                        hidden_size,
+                        second_bias=self.options.second_bias,
+                        gains=self.options.gains,
                     )
                     for name in self.directions
                 }
@@ -108,10 +169,10 @@ class Recurrent(nn.Module):
             settings.bidirectional,
             dropout=settings.dropout,
             residual=settings.residual,
-            second_bias=settings.second_bias,
+            options=settings.options,
         )
         if settings.initialisation != "torch" or settings.forget_bias is not None:
-            made.initialise(settings.initialisation, settings.forget_bias)
+            made.initialise(settings.initialisation, settings.forget_bias, settings.chrono_steps)
         return made
 
     @property
@@ -124,10 +185,13 @@ class Recurrent(nn.Module):
         """Whether an output depends on the past alone."""
         return not self.bidirectional
 
-    def initialise(self, how: Initialisation = "torch", forget_bias: float | None = None) -> None:
-        """Draw all weights anew; see RecurrentSettings.initialisation."""
+    def initialise(
+        self, how: How = "torch", forget_bias: float | None = None, chrono_steps: int = CHRONO_STEPS
+    ) -> None:
+        """Draw all weights anew; see RecurrentSettings.initialisation. Raises InputError where chrono finds no gate."""
+        start = Initialisation(how, forget_bias, chrono_steps)
         for one in self._all():
-            one.initialise(how, forget_bias)
+            one.initialise(start)
 
     def weights(self, layer: int = 0, direction: str = "forwards") -> Weights:
         """One direction's weights; `.gate(cell, "forget")` gives one gate's."""
@@ -144,28 +208,31 @@ class Recurrent(nn.Module):
         whole, inputs = inputs, trim(inputs)
         ends: list[State | None] = []
         for layer in range(self.num_layers):
-            fed = inputs
-            if layer and self.training and self.dropout:
-                fed = replace(inputs, values=functional.dropout(inputs.values, self.dropout))
-            outputs, last = self._layer(layer, fed, state, final_state)
+            outputs, last = self._layer(layer, self._dropped(inputs) if layer else inputs, state, final_state)
             ends += last
             inputs = replace(outputs, values=inputs.values + outputs.values) if self.residual and layer else outputs
         last_state = _stack([end for end in ends if end is not None]) if final_state else None
         return untrim(inputs, whole.values.shape[1]), last_state
 
     def load_torch(self, module: nn.RNNBase) -> None:
-        """Take over the weights of torch's own layer, by gate name; its two biases are added up."""
+        """Take over the weights of torch's own layer, by gate name; its two biases are added up.
+
+        Raises ValueError where sizes, the kind of cell or a normalisation do not fit.
+        """
         sizes = (module.input_size, module.hidden_size, module.num_layers, module.bidirectional)
         ours = (self.input_size, self.hidden_size, self.num_layers, self.bidirectional)
         if sizes != ours:
             raise ValueError(f"input_size, hidden_size, num_layers, bidirectional: got {sizes}, expected {ours}")
-        copy_from_torch(module, self.cell, self._direction)
+        self._refuse_gains("torch")
+        conversion.copy_from_torch(module, self.cell, self._direction)
 
     def to_torch(self) -> nn.RNNBase:
-        """torch's own layer with these weights (batch first)."""
-        if self.residual and self.num_layers > 1:
-            raise ValueError("torch's layers have no residual path")
-        module = torch_module(
+        """torch's own layer with these weights (batch first). Dropouts within a layer, unknown to torch, stay behind.
+
+        Raises ValueError where torch has no layer that answers the same.
+        """
+        self._refuse_paths("torch")
+        module = conversion.torch_module(
             self.cell,
             input_size=self.input_size,
             hidden_size=self.hidden_size,
@@ -174,8 +241,38 @@ class Recurrent(nn.Module):
             dropout=self.dropout,
         )
         module.to(self.weights().bias)
-        copy_to_torch(module, self.cell, self._direction)
+        conversion.copy_to_torch(module, self.cell, self._direction)
         return module.train(self.training)
+
+    def load_keras(self, *layers: Iterable[Any]) -> None:
+        """Take over weights of Keras: for each layer what its `get_weights()` gives, a Bidirectional one's too.
+
+        `recurrent.load_keras(first.get_weights(), second.get_weights())` for LSTM, GRU (reset_after=True, as it is by
+        default) and SimpleRNN with their usual activations. Raises InputError for arrays that do not fit, ValueError
+        for a layer with normalisation.
+        """
+        self._refuse_gains("Keras")
+        if len(layers) != self.num_layers:
+            raise InputError(
+                f"expected {self.num_layers} lists of arrays, one for each layer as layer.get_weights() gives it, "
+                f"got {len(layers)} arguments"
+            )
+        conversion.copy_from_keras(layers, self.cell, self._direction, len(self.directions))
+
+    def to_keras(self) -> list[list[NDArray[np.floating[Any]]]]:
+        """For each layer what Keras's `set_weights` takes; with two directions that of a Bidirectional layer.
+
+        Raises ValueError where Keras has no layer that answers the same.
+        """
+        self._refuse_paths("Keras")
+        return [
+            [
+                array
+                for direction in range(len(self.directions))
+                for array in conversion.arrays_for_keras(self.cell, self._direction(layer, direction))
+            ]
+            for layer in range(self.num_layers)
+        ]
 
     def extra_repr(self) -> str:
         """Cell and sizes."""
@@ -187,6 +284,25 @@ class Recurrent(nn.Module):
     def _all(self) -> Iterable[Direction]:
         return (self._direction(layer, d) for layer in range(self.num_layers) for d in range(len(self.directions)))
 
+    def _refuse_gains(self, whose: str) -> None:
+        if self.options.gains:
+            raise ValueError(f"{whose}'s layers have no layer normalisation, this one has: {self.options.layer_norm}")
+
+    def _refuse_paths(self, whose: str) -> None:
+        self._refuse_gains(whose)
+        if self.residual and self.num_layers > 1:
+            raise ValueError(f"{whose}'s layers have no residual path")
+        if self.options.zoneout or (self.options.zoneout_memory and len(self.cell.states) > 1):
+            raise ValueError(f"{whose}'s layers have no zoneout, which answers with its mean after training")
+
+    def _dropped(self, inputs: Padded) -> Padded:
+        """What a layer passes on to the next."""
+        if not self.training or not self.dropout:
+            return inputs
+        if self.options.locked:
+            return regularisation.lock_dropout(inputs, self.dropout, regularisation.draw_seed())
+        return replace(inputs, values=functional.dropout(inputs.values, self.dropout))
+
     def _layer(
         self, layer: int, inputs: Padded, state: State | None, final_state: bool
     ) -> tuple[Padded, list[State | None]]:
@@ -194,7 +310,10 @@ class Recurrent(nn.Module):
         for direction in range(len(self.directions)):
             begin = self._begin(state, layer * len(self.directions) + direction)
             weights = self._direction(layer, direction).weights
-            read, end = kernels.run(self.cell, inputs, weights, begin, final_state=final_state, reversed=direction == 1)
+            weights, noise = regularisation.regularised(self.cell, weights, self.options, self.training)
+            read, end = kernels.run(
+                self.cell, inputs, weights, begin, final_state=final_state, reversed=direction == 1, noise=noise
+            )
             outputs.append(read.values)
             ends.append(end)
         return Padded(torch.cat(outputs, -1) if len(outputs) > 1 else outputs[0], inputs.lengths), ends

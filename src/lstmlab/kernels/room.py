@@ -1,0 +1,85 @@
+"""Memory that kernels work in, used again from pass to pass: fresh memory costs a page fault for every few numbers."""
+
+import threading
+import weakref
+from collections import deque
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+ALIGNMENT = 64
+"""Bytes of a cache line."""
+KEPT_BYTES = 2**30
+"""How much freed memory is kept at most."""
+
+
+class Arena:
+    """Blocks of memory that were let go, for whoever needs one of about that size. Any thread may take and give."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # Blocks come back whenever Python collects their users, also in the middle of `take`: adding needs no lock.
+        self._returned: deque[np.ndarray] = deque()
+        self._free: list[np.ndarray] = []
+
+    def take(self, size: int) -> np.ndarray:
+        """A block of at least so many bytes, not zeroed."""
+        with self._lock:
+            while self._returned:
+                self._free.append(self._returned.popleft())
+            fitting = [block for block in self._free if size <= block.size <= 2 * size + 2**16]
+            if fitting:
+                best = min(fitting, key=len)
+                self._free = [block for block in self._free if block is not best]
+                return best
+            while self._free and sum(map(len, self._free)) > KEPT_BYTES:
+                self._free.pop(0)
+        # Large blocks of NumPy's come in huge pages where the system has them.
+        return np.empty(size + size // 8, dtype=np.uint8)
+
+    def give(self, block: np.ndarray) -> None:
+        """Take back a block that nobody uses any more."""
+        self._returned.append(block)
+
+
+ARENA = Arena()
+
+
+class Room:
+    """Named stretches of numbers in one block, which goes back when the room is not used any more.
+
+    What leaves a kernel's hands must be copied out of it.
+    """
+
+    def __init__(self, real: torch.dtype, sizes: Mapping[str, int]) -> None:
+        width = 8 if real == torch.float64 else 4
+        places, total = {}, 0
+        for name, size in sizes.items():
+            places[name] = (total, size)
+            total += -(-size * width // ALIGNMENT) * ALIGNMENT
+        block = ARENA.take(total + ALIGNMENT)
+        weakref.finalize(self, ARENA.give, block)
+        self._base = block.__array_interface__["data"][0]
+        self._start = -self._base % ALIGNMENT
+        self._block, self._real, self._width, self._places = block, real, width, places
+
+    def addresses(self) -> dict[str, int]:
+        """Where each stretch begins."""
+        return {name: self._base + self._start + at for name, (at, _) in self._places.items()}
+
+    def __getitem__(self, name: str) -> Tensor:
+        """A stretch as a tensor; only to be used while the room lives."""
+        at, size = self._places[name]
+        at += self._start
+        return torch.from_numpy(self._block[at : at + size * self._width]).view(self._real)
+
+
+def fresh(like: Tensor, *shape: int) -> Tensor:
+    """A new tensor, not zeroed, in huge pages where it is large."""
+    size = int(np.prod(shape, dtype=np.int64))
+    if size * like.element_size() < 2**22:
+        return like.new_empty(shape)
+    width = like.element_size()
+    return torch.from_numpy(np.empty(size * width, dtype=np.uint8)).view(like.dtype).view(shape)
