@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -12,7 +13,7 @@ from torch import Tensor
 from lstmlab import cells
 from lstmlab.cells import CELLS, Cell, Gates, State, sigmoid, tanh
 from lstmlab.errors import InputError
-from lstmlab.kernels import notation
+from lstmlab.kernels import drawing, notation
 from lstmlab.kernels.equations import Expression, Number, Operation, Symbol, equations, symbols
 from lstmlab.kernels.letters import Letters
 from odd_cells import ALL, BLIND, DAMPED, EVERYTHING, TWO_OF_ONE
@@ -188,15 +189,37 @@ def test_what_cannot_be_traced_is_refused() -> None:
         notation.plain(Cell("branching", ("h",), ("new",), branching))
 
 
-def test_what_is_too_long_is_refused_at_once() -> None:
-    def doubled(x: Gates, r: Gates, state: State) -> State:
+def repeated(count: int, change: Callable[[Any, State], Any]) -> Cell:
+    """A cell that does the same `count` times."""
+
+    def step(x: Gates, r: Gates, state: State) -> State:
         h = x.new + r.new
-        for _ in range(60):
-            h = sigmoid(h) * h
+        for _ in range(count):
+            h = change(h, state)
         return State(h=h)
 
-    with pytest.raises(InputError, match="too many to print; 300 would do"):
-        notation.plain(Cell("doubled", ("h",), ("new",), doubled))
+    return Cell("repeated", ("h",), ("new",), step)
+
+
+DEEP = "more than 50 operations inside each other"
+TOO_MUCH = {
+    "doubled": (repeated(20, lambda h, _: sigmoid(h) * h), "operations are too many to print; 300 would do"),
+    "deep": (repeated(100, lambda h, _: tanh(h)), DEEP),
+    "deeper": (repeated(2000, lambda h, state: 1 + state.h * tanh(h)), DEEP),
+}
+
+
+@pytest.mark.parametrize("name", TOO_MUCH)
+def test_what_is_too_long_is_refused_at_once(name: str) -> None:
+    cell, told = TOO_MUCH[name]
+    with pytest.raises(InputError, match=told):
+        notation.plain(cell)
+
+
+def test_what_is_long_is_printed() -> None:
+    assert notation.plain(repeated(40, lambda h, _: tanh(h))).count("tanh") == 40
+    with pytest.raises(InputError, match="52 parts are too many to draw; 50 would do"):
+        drawing.draw(repeated(24, lambda h, state: state.h * tanh(h)))
 
 
 def test_the_equations_of_a_name_in_any_script() -> None:

@@ -223,6 +223,7 @@ def test_show_tells_everything(folder: Path) -> None:
 def test_show_writes_files(folder: Path) -> None:
     for kind, part in {
         "svg": "<svg ", "tex": "\\begin{aligned}", "typ": "v_t &=", "mml": "<math ", "html": "<svg ",
+        "py": "def forward(",
     }.items():  # fmt: skip
         assert run("cells", "show", "mine.py:DAMPED", "--output", f"deep/damped.{kind}")[0] == 0
         assert part in (folder / "deep" / f"damped.{kind}").read_text(encoding="utf-8")
@@ -237,7 +238,7 @@ def test_show_refuses(folder: Path) -> None:
         (["lsmt"], 'no cell "lsmt". Did you mean lstm?'),
         (["mine.py:DAMPD"], "Did you mean mine.py:DAMPED?"),
         (["lstm", "--output", "lstm.svg", "--input-size", "3"], "--input-size would have no effect: a file holds"),
-        (["lstm", "--output", "lstm.pdf"], 'cannot write ".pdf"; expected one of .svg, .tex, .typ, .mml, .html'),
+        (["lstm", "--output", "lstm.pdf"], 'cannot write ".pdf"; expected one of .svg, .tex, .typ, .mml, .html, .py'),
         (["lstm", "--output", "lstm"], "a name without an ending; expected one of .svg"),
         (["lstm", "--output", "there.svg"], "there.svg exists already; choose another name"),
     ):

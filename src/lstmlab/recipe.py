@@ -42,6 +42,11 @@ class Settings(BaseModel):
         """Settings that have no effect given the others: field name (or dotted tail) → the reason, in words."""
         return {}
 
+    def located(self) -> "Settings":
+        """The same with every file of one's own by its whole path: what is written into a run."""
+        parts = {name: value.located() for name, value in self if isinstance(value, Settings)}
+        return self.model_copy(update=parts)
+
 
 def read_yaml(text: str, where: str) -> Tree:
     """One mapping of plain values from YAML 1.2 (1e-3 is a number, `no` is a word). Refuses duplicate keys and whatever

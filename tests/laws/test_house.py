@@ -320,7 +320,7 @@ def commands() -> dict[str, Any]:
     """Every command by the words that call it."""
     import typer
 
-    from lstmlab.cli import app, data, explore, learn, use  # noqa: F401  (each adds its commands)
+    from lstmlab.cli import app, cells, data, doctor, explore, learn, use  # noqa: F401  (each adds its commands)
 
     found: dict[str, Any] = {}
 

@@ -31,7 +31,7 @@ def cells(
     input_size: Annotated[int | None, typer.Option(min=1, help="Inputs, for the number of parameters.")] = None,
     hidden_size: Annotated[int | None, typer.Option(min=1, help="Units, for the number of parameters.")] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Write instead: .svg the drawing, .tex .typ .mml the equations, .html all.")
+        Path | None, typer.Option(help="Write instead: .svg drawing, .tex .typ .mml equations, .html all, .py kernel.")
     ] = None,
 ) -> None:
     """List the cells, or show one: its equations, states, parameters, drawing and the Python they come from."""
@@ -176,7 +176,7 @@ pre {{ background: #f4f6f8; border: 1px solid #d5dae0; border-radius: 6px; paddi
 
 def _writer(path: Path) -> "Callable[[Cell], str]":
     """What makes the content of a file of this kind. Refuses other kinds, and a file that is there."""
-    from lstmlab.kernels import drawing, notation
+    from lstmlab.kernels import cpu, drawing, notation
 
     kinds: dict[str, Callable[[Cell], str]] = {
         ".svg": drawing.draw,
@@ -184,6 +184,7 @@ def _writer(path: Path) -> "Callable[[Cell], str]":
         ".typ": lambda cell: f"// {_note(cell)}\n{notation.typst(cell)}",
         ".mml": notation.mathml,
         ".html": page,
+        ".py": cpu.source,
     }
     if path.suffix.lower() not in kinds:
         got = f'"{path.suffix}"' if path.suffix else "a name without an ending"

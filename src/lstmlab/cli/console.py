@@ -1,5 +1,6 @@
 """What a person sees while something runs: one living line on a terminal, plain lines elsewhere, never silence."""
 
+import logging
 import re
 import shlex
 import shutil
@@ -49,11 +50,19 @@ class Console:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> "Console":
+        # What the library has to say in passing, such as that it compiles a kernel.
+        logger = logging.getLogger("lstmlab")
+        self._ear, self._level = _Ear(self), logger.level
+        logger.addHandler(self._ear)
+        logger.setLevel(logging.INFO)
         self._thread = threading.Thread(target=self._live, daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        logger = logging.getLogger("lstmlab")
+        logger.removeHandler(self._ear)
+        logger.setLevel(self._level)
         self._closed.set()
         if self._thread is not None:
             self._thread.join()
@@ -107,6 +116,17 @@ class Console:
         if self._drawn:
             self.stream.write("\r\x1b[2K")
             self._drawn = False
+
+
+class _Ear(logging.Handler):
+    """Passes on to a console what a logger is told."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.INFO)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.line(record.getMessage())
 
 
 def counted(number: int, what: str) -> str:

@@ -24,10 +24,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from lstmlab.cells import CELLS
 from lstmlab.disk import cache_folder, write_whole
+from lstmlab.kernels.pool import Job, Signals
 from lstmlab.kernels.source import Facts, Machine, Real, Variant, kernel_source, vectors_source
 
 _log = logging.getLogger("lstmlab.kernels")
@@ -36,16 +35,22 @@ _lock = threading.RLock()
 
 @dataclass(frozen=True)
 class Kernel:
-    """A compiled kernel: `forward` and `backward` take a plan, the two others pack weights."""
+    """A compiled kernel: `forward` and `backward` take a plan, two functions pack weights."""
 
     variant: Variant
     facts: Facts
     lanes: int
+    panel: int
+    """Numbers in a whole row of a panel of packed weights."""
+    teams: bool
+    """Whether two threads may share rows."""
     path: Path
-    forward: Callable[[np.ndarray], None]
-    backward: Callable[[np.ndarray], None]
+    forward: Job
+    backward: Job
+    signals: Signals
     pack_across: Callable[..., None]
     pack_along: Callable[..., None]
+    fingerprint: Callable[[int, int], int]
 
 
 def kernel(variant: Variant) -> Kernel:
@@ -71,11 +76,12 @@ def machine() -> Machine:
     told = os.environ.get("NUMBA_CPU_FEATURES")
     here = {name for name, there in binding.get_host_cpu_features().items() if there}
     features = here if told is None else {name[1:] for name in told.split(",") if name.startswith("+")}
+    posix = os.name == "posix"
     if "avx512f" in features:
-        return Machine(64, 32)
+        return Machine(64, 32, posix)
     if "avx2" in features:
-        return Machine(32, 16)
-    return Machine(16, 32 if platform.machine().lower() in ("aarch64", "arm64") else 16)
+        return Machine(32, 16, posix)
+    return Machine(16, 32 if platform.machine().lower() in ("aarch64", "arm64") else 16, posix)
 
 
 @cache
@@ -86,13 +92,26 @@ def _kernel(variant: Variant) -> Kernel:
     if not path.exists():
         write_whole(path, kernel_source(variant, vectors.__name__).encode())
     if not ready(variant):
-        _log.info('compiling the kernel of the cell "%s" (%s), once', variant.cell.name, variant.real)
+        _log.info('Compiling the kernel of the cell "%s" in %s, once', variant.cell.name, variant.real)
     module = _import(name, path)
     if not ready(variant):
         write_whole(_folder() / f"{name}.ready", b"")
     facts = Facts(**module.FACTS)
     lanes = machine().lanes(variant.real)
-    return Kernel(variant, facts, lanes, path, module.forward, module.backward, vectors.pack_across, vectors.pack_along)
+    return Kernel(
+        variant,
+        facts,
+        lanes,
+        lanes * machine().panel,
+        machine().yields,
+        path,
+        Job(module.forward.ctypes, module.forward.address),
+        Job(module.backward.ctypes, module.backward.address),
+        Signals(vectors.post, vectors.finish, vectors.serve),
+        vectors.pack_across,
+        vectors.pack_along,
+        vectors.fingerprint,
+    )
 
 
 @cache
@@ -158,7 +177,7 @@ def _folder() -> Path:
             wanted.chmod(0o700)
         if mine and os.access(wanted, os.W_OK):
             return wanted
-    _log.info("the cache folder %s cannot be used: kernels are compiled for this process only", wanted)
+    _log.info("The cache folder %s cannot be used: kernels are compiled for this process only", wanted)
     own = Path(tempfile.mkdtemp(prefix="lstmlab-kernels-"))
     atexit.register(shutil.rmtree, own, ignore_errors=True)
     return own

@@ -5,6 +5,7 @@ another. Steps past a row's end are never computed. The equations come from the 
 source.py); passes.py gives the compiled code its memory; this file joins it to autograd.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -75,16 +76,21 @@ def run(
         *(weights.gains[name] for name in ("input", "recurrent", "sum") if name in weights.gains),
         *(begin[name] for name in cell.states),
     ]
+    saving = torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in tensors)
     one = Pass(
         kernel(variant(cell, weights, noise)),
         inputs.lengths,
         reversed=reversed,
         noise=noise or Noise(),
-        saving=torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in tensors),
+        saving=saving,
         # A first step from zero needs no product with the past.
         begins=state is not None or bool(cell.initial_state.get(cell.states[0])),
     )
-    outputs, *finals = _Recurrence.apply(one, *tensors)
+    if saving:
+        outputs, *finals = _Recurrence.apply(one, *tensors)
+    else:
+        with torch.no_grad():
+            outputs, *finals = one.forward(_given(one, _whole(tensors)))
     return Padded(outputs, inputs.lengths), State(**dict(zip(cell.states, finals, strict=True)))
 
 
@@ -93,7 +99,7 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, one: Pass, *tensors: Tensor | None) -> tuple[Tensor, ...]:
-        whole = [None if tensor is None else tensor.detach().contiguous() for tensor in tensors]
+        whole = _whole(tensors)
         outputs, *finals = one.forward(_given(one, whole))
         ctx.one, ctx.count = one, len(whole)
         # Saving also outputs makes torch notice when somebody writes over what the backward pass still reads.
@@ -106,6 +112,10 @@ class _Recurrence(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         given = _given(ctx.one, ctx.saved_tensors[: ctx.count])
         return (None, *ctx.one.backward(given, ctx.needs_input_grad[1:], gradients))
+
+
+def _whole(tensors: Sequence[Tensor | None]) -> list[Tensor | None]:
+    return [None if tensor is None else tensor.detach().contiguous() for tensor in tensors]
 
 
 def _given(one: Pass, tensors: Any) -> Given:

@@ -7,7 +7,7 @@ counts stays `symbolic.trace`: a test holds both to the same numbers.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeGuard
+from typing import Any, ClassVar, Literal, TypeGuard
 
 from lstmlab.cells import Cell, Gates, State
 from lstmlab.errors import InputError
@@ -16,6 +16,8 @@ Kind = Literal["input", "past", "before", "parameter", "gate", "sum", "shared", 
 ARITHMETIC = ("+", "-", "*", "/", "^", "negative")
 MOST = 300
 """The most symbols and operations, all written out, of a step that is still printed or drawn."""
+DEEPEST = 50
+"""How many operations may stand inside each other there."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,12 @@ class Symbol:
     primes: int = 0
     """Tells a gate's second and third activation from its first."""
 
-    size = 1
+    size, depth = 1, 0
+
+    @property
+    def gates(self) -> frozenset[str]:
+        """The gate it is a part of, if any."""
+        return frozenset((self.name,) if self.kind in ("input", "past") else ())
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,8 @@ class Number:
 
     value: int | float
 
-    size = 1
+    size, depth = 1, 0
+    gates: ClassVar[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -49,10 +57,14 @@ class Operation:
     # Kept: what is shared inside a step would otherwise be gone through again wherever it stands.
     hashed: int = field(init=False, repr=False, compare=False)
     size: int = field(init=False, repr=False, compare=False)
+    depth: int = field(init=False, repr=False, compare=False)
+    gates: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hashed", hash((self.name, self.operands)))
         object.__setattr__(self, "size", 1 + sum(one.size for one in self.operands))
+        object.__setattr__(self, "depth", 1 + max(one.depth for one in self.operands))
+        object.__setattr__(self, "gates", frozenset().union(*(one.gates for one in self.operands)))
 
     def __hash__(self) -> int:
         return self.hashed
@@ -76,7 +88,10 @@ class Equation:
 
 def equations(cell: Cell) -> tuple[Equation, ...]:
     """The step as equations, each using only what stands above it. Raises InputError where it is too long for that."""
-    states = _reuse(_written(cell))
+    told = _written(cell)
+    if max(one.depth for one in told.values()) > DEEPEST:
+        raise InputError(f'cell "{cell.name}": more than {DEEPEST} operations inside each other are too many to print')
+    states = _reuse(told)
     length = sum(one.size for one in states.values())
     if length > MOST:
         raise InputError(f'cell "{cell.name}": {length} symbols and operations are too many to print; {MOST} would do')
@@ -211,11 +226,11 @@ def _activations(cell: Cell, states: Mapping[str, Expression]) -> Names:
             return
         # A gate is what the logarithm is taken of.
         if one.call and inside is None and one.name != "log":
-            all_gates, own = _gates(one), _gates(one, skip_pure=True)
-            gate = next(iter(all_gates if len(all_gates) == 1 else own), "")
-            if own and not root and one not in found[gate if len(own) == 1 else ""]:
-                found[gate if len(own) == 1 else ""].append(one)
-            inside = gate if len(all_gates) == 1 else None
+            own = one.gates if len(one.gates) == 1 else _own_gates(one)
+            gate = next(iter(own)) if len(own) == 1 else ""
+            if own and not root and one not in found[gate]:
+                found[gate].append(one)
+            inside = gate if len(one.gates) == 1 else None
         for operand in one.operands:
             look(operand, inside, False)
 
@@ -229,20 +244,14 @@ def _activations(cell: Cell, states: Mapping[str, Expression]) -> Names:
     return named
 
 
-def _gates(expression: Expression, *, skip_pure: bool = False) -> set[str]:
-    """Gates an expression reads; on request without those that a function of one gate alone hides from it."""
-    if isinstance(expression, Symbol):
-        return {expression.name} if expression.kind in ("input", "past") else set()
-    if isinstance(expression, Number):
-        return set()
-    found: set[str] = set()
-    for operand in expression.operands:
-        inner = _gates(operand)
-        hidden = skip_pure and isinstance(operand, Operation) and operand.call and len(inner) == 1
-        # A function of a single gate keeps it to itself inside one that reads several.
-        if not (hidden and len(_gates(expression)) > 1):
-            found |= _gates(operand, skip_pure=skip_pure)
-    return found
+def _own_gates(expression: Expression) -> frozenset[str]:
+    """Gates an expression reads, without those that a function of a single gate keeps to itself."""
+    if not isinstance(expression, Operation):
+        return expression.gates
+    shown = (
+        one for one in expression.operands if not (isinstance(one, Operation) and one.call and len(one.gates) == 1)
+    )
+    return frozenset[str]().union(*map(_own_gates, shown))
 
 
 def _sums(cell: Cell, rights: list[Expression], named: Names) -> Names:

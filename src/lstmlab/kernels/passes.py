@@ -1,8 +1,7 @@
 """One pass over a layer in one direction: rows dealt out to threads, each thread's plan, and what comes back."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 import torch
@@ -11,12 +10,16 @@ from torch import Tensor
 from lstmlab.kernels import noise as noises
 from lstmlab.kernels.build import Kernel
 from lstmlab.kernels.noise import Noise
-from lstmlab.kernels.pool import Pool
-from lstmlab.kernels.room import Room, fresh
+from lstmlab.kernels.pool import Job, Pool
+from lstmlab.kernels.room import Packed, Room, fresh
 
-POOL = Pool()
+POOL, PACKED = Pool(), Packed()
 WORTH_A_THREAD = 4e6
 """Multiplications below which a second thread costs more than it saves."""
+WORTH_A_TEAM = 1e6
+"""Multiplications from which on two threads on the same rows pay."""
+FEW_ROWS = 3
+"""Up to so many rows, reading the weights takes longer than computing with them."""
 COLUMN_NUMBERS = 2**17
 """Numbers of columns that are worked on together: half a second-level cache."""
 
@@ -87,6 +90,8 @@ class Pass:
             group.held.append(panels)
             self._set(group, panels.addresses())
             self._groups.append(group)
+        if len(self._groups) == 1 and self._teams():
+            self._groups.append(self._teamed(self._groups[0]))
         self._run(self.kernel.forward)
         if not self.saving:
             self._groups = []
@@ -116,16 +121,37 @@ class Pass:
             group.room = None
         return [*d_weights, *d_begins]
 
-    def _run(self, function: Callable[[np.ndarray], None]) -> None:
-        POOL.run([partial(function, group.plan) for group in self._groups])
+    def _run(self, job: Job) -> None:
+        POOL.run(self.kernel.signals, job, [group.plan for group in self._groups])
 
     # ---- Rows and plans ----
+
+    def _teams(self) -> bool:
+        """Whether two threads had better share the units of a few rows: each then reads half of the weights.
+
+        Never more than two: one of them is the caller's own thread, so that no team waits for another one's threads.
+        """
+        variant, work = self.kernel.variant, float(self.lengths.sum()) * self.units * self.units
+        plain = self.cell.recurrent and not variant.normalised and not variant.masked and not self.saving
+        even = self.padded % (2 * self.kernel.panel) == 0
+        return plain and even and self.kernel.teams and work >= WORTH_A_TEAM and torch.get_num_threads() > 1
+
+    def _teamed(self, first: Group) -> Group:
+        arrived = torch.zeros(1, dtype=torch.int64)
+        addresses = np.empty(max(self._block(), first.rows), dtype=np.int64)
+        second = Group(first.plan.copy(), first.rows, [*first.held, arrived, addresses])
+        for group in (first, second):
+            self._set(group, {"team": 2, "arrived": arrived.data_ptr()})
+        self._set(second, {"member": 1, "addresses": addresses.ctypes.data})
+        return second
 
     def _dealt(self) -> list[np.ndarray]:
         """Rows by thread, the longest first, back and forth so that all threads have about the same to do."""
         order = np.argsort(-self.lengths, kind="stable")
         work = float(self.lengths.sum()) * (self.size + self.units) * len(self.facts.gates) * self.units
         threads = max(1, min(torch.get_num_threads(), len(order), int(work / WORTH_A_THREAD)))
+        if len(order) <= FEW_ROWS and self._teams():
+            threads = 1
         if threads == 1:
             return [order]
         turn = np.arange(len(order)) % (2 * threads)
@@ -159,7 +185,8 @@ class Pass:
         self._set(group, {
             "rows": count, "steps": steps, "whole_steps": self.steps, "size": self.size, "units": self.units,
             "padded": self.padded, "padded_size": self.padded_size, "direction": -1 if self.reversed else 1,
-            "saving": self.saving, "block": block, "begins": self.begins, "addresses": table.ctypes.data + 8 * at,
+            "saving": self.saving, "block": block, "begins": self.begins, "team": 1, "member": 0,
+            "addresses": table.ctypes.data + 8 * at,
         })  # fmt: skip
         self._count_noise(group, rows, alive)
         return group
@@ -212,6 +239,15 @@ class Pass:
     # ---- Weights in, gradients out ----
 
     def _forward_panels(self, given: Given) -> Room:
+        if self.saving:
+            return self._packed(given)
+        # Weights that are only read are packed once: for a few short rows packing takes as long as computing.
+        weights = (given.input, given.recurrent)
+        prints = tuple(self.kernel.fingerprint(one.data_ptr(), one.numel()) for one in weights)
+        key = (self.kernel.variant, *((one.data_ptr(), one.shape) for one in weights))
+        return PACKED.get(key, prints, lambda: self._packed(given))
+
+    def _packed(self, given: Given) -> Room:
         summed = len(self.facts.past) - len(self.facts.apart)
         parts = {"input_panels": (given.input, self.facts.gates)}
         if self.cell.recurrent:
@@ -220,11 +256,11 @@ class Pass:
         sizes = {name: len(gates) * self.padded * weights.shape[1] for name, (weights, gates) in parts.items()}
         room = self._panels(sizes)
         for name, (weights, gates) in parts.items():
+            order = self._order(gates)
             self.kernel.pack_across(
                 len(gates), self.units, self.padded, weights.shape[1],
-                (order := self._order(gates)).ctypes.data, weights.data_ptr(), room.addresses()[name],
+                order.ctypes.data, weights.data_ptr(), room.addresses()[name],
             )  # fmt: skip
-            del order
         return room
 
     def _backward_panels(self, given: Given, inputs_too: bool) -> Room:
@@ -233,11 +269,11 @@ class Pass:
             parts["gate_panels"] = (given.input, self.facts.gates, self.padded_size)
         room = self._panels({name: len(gates) * self.padded * wide for name, (_, gates, wide) in parts.items()})
         for name, (weights, gates, wide) in parts.items():
+            order = self._order(gates)
             self.kernel.pack_along(
                 len(gates), self.units, self.padded, weights.shape[1], wide,
-                (order := self._order(gates)).ctypes.data, weights.data_ptr(), room.addresses()[name],
+                order.ctypes.data, weights.data_ptr(), room.addresses()[name],
             )  # fmt: skip
-            del order
         return room
 
     def _panels(self, sizes: dict[str, int]) -> Room:

@@ -3,7 +3,7 @@
 import threading
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -74,6 +74,26 @@ class Room:
         at, size = self._places[name]
         at += self._start
         return torch.from_numpy(self._block[at : at + size * self._width]).view(self._real)
+
+
+class Packed:
+    """What was packed lately, by where it came from, for as long as what stands there is the same, bit by bit."""
+
+    def __init__(self, count: int = 16) -> None:
+        self._count, self._lock = count, threading.Lock()
+        self._rooms: dict[object, tuple[object, Room]] = {}
+
+    def get(self, key: object, state: object, pack: Callable[[], Room]) -> Room:
+        """The room under this key if it was made in this state, else a new one."""
+        with self._lock:
+            found = self._rooms.pop(key, None)
+        if found is None or found[0] != state:
+            found = (state, pack())
+        with self._lock:
+            self._rooms[key] = found
+            while len(self._rooms) > self._count:
+                self._rooms.pop(next(iter(self._rooms)))
+        return found[1]
 
 
 def fresh(like: Tensor, *shape: int) -> Tensor:

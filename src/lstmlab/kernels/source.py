@@ -17,7 +17,7 @@ from lstmlab.kernels.weights import EPSILON
 Real = Literal["float32", "float64"]
 
 SIZES = (
-    "rows steps whole_steps size units padded padded_size direction saving block begins "
+    "rows steps whole_steps size units padded padded_size direction saving block begins team member arrived "
     "alive offset length row place addresses values outputs columns bias parameters zeros "
     "input_panels summed_panels apart_panels past_panels gate_panels panels room "
     "visible hidden gain spread d_line d_gain d_values d_outputs d_input d_recurrent d_bias d_parameters"
@@ -31,6 +31,13 @@ class Machine:
 
     vector_bytes: int
     registers: int
+    yields: bool = True
+    """Whether a thread can tell the system to let others go first."""
+
+    @property
+    def panel(self) -> int:
+        """Vectors side by side in a panel of packed weights: with four rows, as many sums as registers can hold."""
+        return 4 if self.registers >= 32 else 2
 
     def lanes(self, real: Real) -> int:
         """Numbers in a vector."""
@@ -90,13 +97,13 @@ def layout(program: Program) -> dict[str, int]:
 
 def vectors_source(real: Real, machine: Machine) -> str:
     """The module of vectors that the kernels of one kind of number share."""
-    wide = machine.registers >= 32
     return _template("vectors.py.jinja").render(
         real=real,
         lanes=machine.lanes(real),
         tile_rows=4,
-        tile_vectors=4 if wide else 2,
-        widths=(4, 2, 1) if wide else (2, 1),
+        tile_vectors=machine.panel,
+        widths=(4, 2, 1) if machine.panel == 4 else (2, 1),
+        yields=machine.yields,
         spread=noise.SPREAD,
         multipliers=noise.MULTIPLIERS,
         shifts=noise.SHIFTS,
@@ -295,10 +302,10 @@ def _kept(variant: Variant, used: set[sympy.Symbol], index: dict[str, int]) -> I
     for name in variant.zoneout:
         if kept(name) in used and variant.counted:
             place = "whole(offset_of, step) + i"
-            keys, limit = f"plan[{index[f'keys_{name}']}]", f"plan[{index[f'threshold_{name}']}]"
+            keys, limit = f"whole(plan, {index[f'keys_{name}']})", f"whole(plan, {index[f'threshold_{name}']})"
             yield f"{kept(name)} = chosen({keys}, {place}, j, {limit})"
         elif kept(name) in used:
-            yield f"{kept(name)} = splat(number(reals_at(plan[{index[f'share_{name}']}]), 0))"
+            yield f"{kept(name)} = splat(number(reals_at(whole(plan, {index[f'share_{name}']})), 0))"
 
 
 def _normal(program: Program) -> dict[int, int]:

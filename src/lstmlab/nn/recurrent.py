@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from lstmlab import kernels
-from lstmlab.cells import Cell, State, find_cell
+from lstmlab.cells import Cell, State, find_cell, own
 from lstmlab.errors import InputError
 from lstmlab.kernels.weights import Weights, trim, untrim
 from lstmlab.nn import conversion, initialisation, regularisation
@@ -32,7 +32,7 @@ class RecurrentSettings(Settings):
     """A stack of recurrent layers. Dropouts and zoneout work in training; zoneout takes its mean elsewhere."""
 
     cell: str = "lstm"
-    """Which recurrence: a name from the shelf of cells."""
+    """Which recurrence: a name that `lstmlab cells` lists, or one's own as FILE.py:NAME."""
     hidden_size: int = Field(default=128, ge=1)
     """Units of each direction of each layer."""
     num_layers: int = Field(default=1, ge=1)
@@ -94,6 +94,10 @@ class RecurrentSettings(Settings):
     def options(self) -> Options:
         """What a layer is given besides cell, sizes, dropout and residual paths."""
         return Options(**{field.name: getattr(self, field.name) for field in fields(Options)})
+
+    def located(self) -> "RecurrentSettings":
+        """The same with the whole path of a cell of one's own."""
+        return self.model_copy(update={"cell": own.absolute(self.cell)})
 
     def idle(self) -> dict[str, str]:
         """Settings between layers of a single layer, and those for what the cell does not have."""

@@ -31,10 +31,6 @@ class ClassificationRecipe(Recipe):
     text: TextSettings = TextSettings()
     model: ClassifierSettings = ClassifierSettings()
 
-    def located(self) -> "ClassificationRecipe":
-        """The same with whole paths."""
-        return self.model_copy(update={"data": self.data.located()})
-
 
 @dataclass(frozen=True)
 class EncodedTexts:

@@ -45,10 +45,6 @@ class Recipe(Settings):
     """Where to compute; auto takes a GPU where there is one."""
     about: About = About()
 
-    def located(self) -> "Recipe":
-        """The same with every file of one's own by its whole path: what is written into the run."""
-        return self
-
 
 @runtime_checkable
 class Encoded(Protocol):
