@@ -48,8 +48,8 @@ class Kernel:
     forward: Job
     backward: Job
     signals: Signals
-    pack_across: Callable[..., None]
-    pack_along: Callable[..., None]
+    pack_across: Job
+    pack_along: Job
     fingerprint: Callable[[int, int], int]
 
 
@@ -81,7 +81,8 @@ def machine() -> Machine:
         return Machine(64, 32, posix)
     if "avx2" in features:
         return Machine(32, 16, posix)
-    return Machine(16, 32 if platform.machine().lower() in ("aarch64", "arm64") else 16, posix)
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    return Machine(16, 16 if x86 else 32, posix, x86)
 
 
 @cache
@@ -105,13 +106,17 @@ def _kernel(variant: Variant) -> Kernel:
         lanes * machine().panel,
         machine().yields,
         path,
-        Job(module.forward.ctypes, module.forward.address),
-        Job(module.backward.ctypes, module.backward.address),
-        Signals(vectors.post, vectors.finish, vectors.serve),
-        vectors.pack_across,
-        vectors.pack_along,
+        _job(module.forward),
+        _job(module.backward),
+        Signals(vectors.post, vectors.finish, vectors.serve, vectors.crew.address),
+        _job(vectors.pack_across),
+        _job(vectors.pack_along),
         vectors.fingerprint,
     )
+
+
+def _job(compiled: Any) -> Job:
+    return Job(compiled.ctypes, compiled.address)
 
 
 @cache

@@ -10,7 +10,7 @@ from torch import Tensor
 from lstmlab.kernels import noise as noises
 from lstmlab.kernels.build import Kernel
 from lstmlab.kernels.noise import Noise
-from lstmlab.kernels.pool import Job, Pool
+from lstmlab.kernels.pool import Job, Pool, flushes_denormals
 from lstmlab.kernels.room import Packed, Room, fresh
 
 POOL, PACKED = Pool(), Packed()
@@ -57,6 +57,7 @@ class Pass:
         self.kernel, self.facts, self.cell = kernel, kernel.facts, kernel.variant.cell
         self.lengths, self.reversed, self.noise = lengths.numpy(), reversed, noise
         self.saving, self.begins = saving, begins
+        self.flush = flushes_denormals()
         self.real = torch.float64 if kernel.variant.real == "float64" else torch.float32
         self._groups: list[Group] = []
         self._spent = False
@@ -185,7 +186,7 @@ class Pass:
         self._set(group, {
             "rows": count, "steps": steps, "whole_steps": self.steps, "size": self.size, "units": self.units,
             "padded": self.padded, "padded_size": self.padded_size, "direction": -1 if self.reversed else 1,
-            "saving": self.saving, "block": block, "begins": self.begins, "team": 1, "member": 0,
+            "saving": self.saving, "block": block, "begins": self.begins, "team": 1, "member": 0, "flush": self.flush,
             "addresses": table.ctypes.data + 8 * at,
         })  # fmt: skip
         self._count_noise(group, rows, alive)
@@ -225,7 +226,7 @@ class Pass:
         self._set(group, group.room.addresses())
 
     def _block(self) -> int:
-        return max(64, COLUMN_NUMBERS // (self.facts.width * self.padded))
+        return max(128, COLUMN_NUMBERS // (self.facts.width * self.padded))
 
     def _set(self, group: Group, numbers: Mapping[str, int]) -> None:
         for name, number in numbers.items():
@@ -255,12 +256,8 @@ class Pass:
             parts["apart_panels"] = (given.recurrent, self.facts.past[summed:])
         sizes = {name: len(gates) * self.padded * weights.shape[1] for name, (weights, gates) in parts.items()}
         room = self._panels(sizes)
-        for name, (weights, gates) in parts.items():
-            order = self._order(gates)
-            self.kernel.pack_across(
-                len(gates), self.units, self.padded, weights.shape[1],
-                order.ctypes.data, weights.data_ptr(), room.addresses()[name],
-            )  # fmt: skip
+        plans = [self._pack_plan(*part, 0, room.addresses()[name]) for name, part in parts.items() if sizes[name]]
+        POOL.run(self.kernel.signals, self.kernel.pack_across, plans)
         return room
 
     def _backward_panels(self, given: Given, inputs_too: bool) -> Room:
@@ -268,13 +265,18 @@ class Pass:
         if inputs_too:
             parts["gate_panels"] = (given.input, self.facts.gates, self.padded_size)
         room = self._panels({name: len(gates) * self.padded * wide for name, (_, gates, wide) in parts.items()})
-        for name, (weights, gates, wide) in parts.items():
-            order = self._order(gates)
-            self.kernel.pack_along(
-                len(gates), self.units, self.padded, weights.shape[1], wide,
-                order.ctypes.data, weights.data_ptr(), room.addresses()[name],
-            )  # fmt: skip
+        plans = [self._pack_plan(*part, room.addresses()[name]) for name, part in parts.items()]
+        if plans:
+            POOL.run(self.kernel.signals, self.kernel.pack_along, plans)
         return room
+
+    def _pack_plan(self, weights: Tensor, gates: Sequence[str], wide: int, panels: int) -> np.ndarray:
+        """Sizes and addresses, and behind them the order of the gates."""
+        plan = np.empty(8 + len(gates), dtype=np.int64)
+        order = plan.ctypes.data + 8 * 8
+        plan[:8] = len(gates), self.units, self.padded, weights.shape[1], wide, order, weights.data_ptr(), panels
+        plan[8:] = self._order(gates)
+        return plan
 
     def _panels(self, sizes: dict[str, int]) -> Room:
         room = Room(self.real, sizes)
@@ -322,9 +324,10 @@ class Pass:
     def _total(self, name: str, *shape: int) -> Tensor:
         """What all threads have added up, copied out of their rooms."""
         first, *others = (group.room[name].view(shape) for group in self._groups if group.room is not None)
+        total = fresh(first, *shape)
         if not others:
-            return first.clone()
-        total = first + others[0]
+            return total.copy_(first)
+        torch.add(first, others[0], out=total)
         for other in others[1:]:
             total += other
         return total

@@ -17,7 +17,7 @@ from lstmlab.kernels.weights import EPSILON
 Real = Literal["float32", "float64"]
 
 SIZES = (
-    "rows steps whole_steps size units padded padded_size direction saving block begins team member arrived "
+    "rows steps whole_steps size units padded padded_size direction saving block begins flush team member arrived "
     "alive offset length row place addresses values outputs columns bias parameters zeros "
     "input_panels summed_panels apart_panels past_panels gate_panels panels room "
     "visible hidden gain spread d_line d_gain d_values d_outputs d_input d_recurrent d_bias d_parameters"
@@ -33,6 +33,7 @@ class Machine:
     registers: int
     yields: bool = True
     """Whether a thread can tell the system to let others go first."""
+    x86: bool = True
 
     @property
     def panel(self) -> int:
@@ -104,6 +105,7 @@ def vectors_source(real: Real, machine: Machine) -> str:
         tile_vectors=machine.panel,
         widths=(4, 2, 1) if machine.panel == 4 else (2, 1),
         yields=machine.yields,
+        x86=machine.x86,
         spread=noise.SPREAD,
         multipliers=noise.MULTIPLIERS,
         shifts=noise.SHIFTS,
