@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor
 
-import odd_cells
 from cell_samples import DOUBLE, REFERENCE, Sample, close, make_inputs, make_weights
 from lstmlab import kernels
 from lstmlab.cells import CELLS, Cell, Gates, State, exp, log, maximum, minimum, relu, sigmoid, softplus, tanh
@@ -34,107 +33,113 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 # ---- Every function, of every argument ----
 
 
+NAMES = tuple("same sigmoid tanh exp log softplus relu maximum minimum cubed divided inverse steep".split())
+
+
 def functions(x: Gates, _: Gates, state: State) -> State:
-    """Each state is one function of the one gate."""
-    u = x.u
+    """Each state is one function of the gate of its name."""
     return State(
-        u=1 * u,
-        sigmoid=sigmoid(u),
-        tanh=tanh(u),
-        exp=exp(u),
-        log=log(u),
-        softplus=softplus(u),
-        relu=relu(u),
-        maximum=maximum(u, 0.5),
-        minimum=minimum(-1, u),
-        cubed=u**3,
-        divided=u / (1 + u * u),
-        inverse=1 / u,
-        steep=log(softplus(u)),
+        same=1 * x.same,
+        sigmoid=sigmoid(x.sigmoid),
+        tanh=tanh(x.tanh),
+        exp=exp(x.exp),
+        log=log(x.log),
+        softplus=softplus(x.softplus),
+        relu=relu(x.relu),
+        maximum=maximum(x.maximum, 0.5),
+        minimum=minimum(-1, x.minimum),
+        cubed=x.cubed**3,
+        divided=x.divided / (1 + x.divided * x.divided),
+        inverse=1 / x.inverse,
+        steep=log(softplus(x.steep)),
     )
 
 
-FUNCTIONS = Cell(
-    "functions", ("u", *"sigmoid tanh exp log softplus relu maximum minimum cubed divided inverse steep".split()),
-    ("u",), functions, recurrent=False,
-)  # fmt: skip
-ULPS = {"sigmoid": 4, "tanh": 4, "exp": 3, "log": 3, "softplus": 4, "cubed": 2, "divided": 3, "inverse": 1, "steep": 8}
+FUNCTIONS = Cell("functions", NAMES, NAMES, functions, recurrent=False)
+ULPS = {"sigmoid": 2, "tanh": 3, "exp": 2, "log": 4, "softplus": 4, "cubed": 2, "divided": 3, "inverse": 1, "steep": 4}
 """Units in the last place by which values may be wrong; where there is none, they are exact."""
+RANGE = {SINGLE: (-87.2, 88.3), DOUBLE: (-707.9, 709.3)}
+"""Where e^u is neither denormal nor near the largest number: outside, it may be zero or infinite a little early."""
 
 
-def applied(bias: Tensor, kernel: str) -> dict[str, tuple[Tensor, Tensor]]:
+def applied(arguments: Tensor, kernel: str) -> dict[str, tuple[Tensor, Tensor]]:
     """Each function of all arguments, and its derivative there. Arguments are biases, since 0 + b is b exactly."""
-    bias = bias.clone().requires_grad_()
-    weights = Weights(bias.new_zeros(len(bias), 1), bias.new_zeros(0, len(bias)), bias)
+    bias = arguments.repeat(len(NAMES)).requires_grad_()
+    weights = Weights(bias.new_zeros(len(bias), 1), bias.new_zeros(0, len(arguments)), bias)
     _, end = kernels.run(FUNCTIONS, Padded(bias.new_zeros(1, 1, 1), torch.tensor([1])), weights, kernel=kernel)
-    found = {}
-    for name, value in end.items():
-        (slope,) = torch.autograd.grad(value.sum(), bias, retain_graph=True)
-        found[name] = value[0].detach(), slope
-    return found
+    sum(value.sum() for _, value in end.items()).backward()
+    slopes = bias.grad.view(len(NAMES), -1)
+    return {name: (end[name][0].detach(), slope) for name, slope in zip(NAMES, slopes, strict=True)}
 
 
-def arguments(dtype: torch.dtype) -> Tensor:
-    """Of both signs, from tiny to far past where exp overflows, dense around 0 and 1."""
-    top = 7 if dtype == SINGLE else 300
-    sizes = torch.logspace(-30 if dtype == SINGLE else -200, top, 3000, dtype=DOUBLE)
-    near = torch.linspace(-105 if dtype == SINGLE else -800, 105 if dtype == SINGLE else 800, 20001, dtype=DOUBLE)
+def spread_out(dtype: torch.dtype) -> Tensor:
+    """Arguments of both signs, from tiny to far past where exp overflows, dense around 0 and 1."""
+    single = dtype == SINGLE
+    sizes = torch.logspace(-18 if single else -150, 12 if single else 100, 3000, dtype=DOUBLE)
+    near = torch.linspace(-105, 105, 20001, dtype=DOUBLE) * (1 if single else 7.5)
     return torch.cat([sizes, -sizes, near, near / 50, 1 + near / 1e4]).to(dtype)
 
 
-def ulps(found: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:
-    """Distance in units of the last place of the right value, of the smallest normal number at least."""
+def unit(right: Tensor, dtype: torch.dtype) -> Tensor:
+    """The last place of a number."""
     _, exponent = torch.frexp(right.abs().clamp(min=torch.finfo(dtype).tiny))
-    unit = torch.ldexp(torch.tensor(torch.finfo(dtype).eps, dtype=right.dtype), exponent - 1)
-    wrong = (found.to(right.dtype) - right).abs() / unit
-    return torch.where((found == right) | (found.isnan() & right.isnan()), 0.0, wrong)
+    return torch.ldexp(torch.full_like(right, torch.finfo(dtype).eps), exponent - 1)
 
 
+@pytest.mark.slow
 @over_precisions
 def test_functions_are_right_to_a_few_units_in_the_last_place(dtype: torch.dtype) -> None:
-    """Single precision against double. Double against torch's own double, which is itself right to about 1."""
-    u = arguments(dtype)
+    """Single precision against double; double against torch's own, which is itself right to about one unit."""
+    u, (low, high) = spread_out(dtype), RANGE[dtype]
     ours, right = applied(u, "cpu"), applied(u.to(DOUBLE), REFERENCE)
-    largest, tiny = torch.finfo(dtype).max, torch.finfo(dtype).tiny
     for name, (value, _) in ours.items():
-        expected = right[name][0]
-        # At the very edge of overflow a result may be infinite too early, and denormal results may be zero.
-        sure = ~(expected.abs() > largest / 2) | (expected.abs() > largest * 2) | (name not in ("exp", "steep"))
-        sure &= (expected.abs() >= tiny) | (expected == 0) | (name in ("relu", "maximum", "minimum"))
-        # log(softplus) is as good as softplus, where that is a number that is not denormal.
-        sure &= (name != "steep") | (u > torch.log(torch.tensor(tiny, dtype=DOUBLE)) + 1)
-        expected = torch.where(expected.abs() > largest, expected.sign() * torch.inf, expected)
-        off = ulps(value, expected, dtype)[sure]
-        if name == "steep":  # a logarithm near 0 has an absolute error
-            off = ((value - expected).abs() / torch.finfo(dtype).eps / expected.abs().clamp(min=1))[sure]
-        assert off.max() <= ULPS.get(name, 0), (name, float(off.max()), float(u[sure][off.argmax()]))
+        expected, off = right[name][0], (value - right[name][0]).abs()
+        last = unit(expected, dtype)
+        if name == "steep":  # the logarithm of what may be near 1
+            last = last.clamp(min=torch.finfo(dtype).eps)
+        sure = torch.ones_like(off, dtype=torch.bool)
+        if name == "exp":
+            sure = (u >= low) & (u <= high)
+            assert not value[u < low - 1].any()  # denormal results are zero
+            assert value[u > high + 1].isposinf().all()
+        elif name in ("sigmoid", "softplus", "steep"):
+            sure = u >= low
+            assert name == "steep" or (value[~sure] <= 2 * torch.finfo(dtype).tiny).all()
+        same = (value == expected) | (value.isnan() & expected.isnan())
+        wrong = torch.where(same | ~sure, 0.0, off / last)
+        assert wrong.max() <= ULPS.get(name, 0), (name, float(wrong.max()), float(u[wrong.argmax()]))
 
 
+@pytest.mark.slow
 @over_precisions
 def test_derivatives_of_functions(dtype: torch.dtype) -> None:
-    u = arguments(dtype)
-    u = u[u.abs() < (80 if dtype == SINGLE else 700)]
+    """To a few units in the last place of the derivative, or of 1 where it is smaller."""
+    u, (low, high) = spread_out(dtype), RANGE[dtype]
+    u = u[(u > low) & (u < high)]
     ours, right = applied(u, "cpu"), applied(u.to(DOUBLE), REFERENCE)
-    eps = torch.finfo(dtype).eps
     for name, (_, slope) in ours.items():
         expected = right[name][1]
-        fine = expected.isfinite() & (expected.abs() < torch.finfo(dtype).max)
-        off = (slope - expected).abs() / (eps * expected.abs().clamp(min=1))
-        assert off[fine].max() <= 16, (name, float(off[fine].max()), float(u[fine][off[fine].argmax()]))
+        same = (slope == expected) | (slope.isnan() & expected.isnan()) | (expected.abs() > torch.finfo(dtype).max)
+        wrong = (slope - expected).abs() / torch.finfo(dtype).eps / expected.abs().clamp(min=1)
+        wrong = torch.where(same, 0.0, wrong).nan_to_num(nan=torch.inf)
+        assert wrong.max() <= 8, (name, float(wrong.max()), float(u[wrong.argmax()]))
 
 
 @over_precisions
-def test_edges_are_the_reference_s(dtype: torch.dtype) -> None:
-    """Zero, ties, infinities and NaN: values and slopes alike."""
+@pytest.mark.parametrize("name", NAMES)
+def test_edges_are_the_reference_s(name: str, dtype: torch.dtype) -> None:
+    """Zero, ties, infinities and NaN: values everywhere; slopes where no factor is 0 times infinity."""
     huge = torch.finfo(dtype).max
-    u = torch.tensor([0.0, -0.0, 0.5, -1.0, 1.0, 1e4, -1e4, 1e30, -1e30, huge, -huge, torch.inf, -torch.inf, torch.nan])
-    ours, theirs = (applied(u.to(dtype), kernel) for kernel in ("cpu", REFERENCE))
-    for name in FUNCTIONS.states:
-        for at, (left, right) in enumerate(zip(ours[name], theirs[name], strict=True)):
-            if at == 1 and name in ("exp", "steep", "cubed", "divided", "inverse", "log", "softplus"):
-                known = u.abs() <= 1  # 0 · ∞ is NaN or not, by the order of factors
-                left, right = left[known], right[known]
-            torch.testing.assert_close(left, right, rtol=1e-6, atol=1e-37, equal_nan=True, msg=lambda m, n=name: n + m)
+    u = torch.tensor(
+        [0.0, -0.0, 0.5, -1.0, 1.0, 1e4, -1e4, 1e9, -1e9, 1e30, -1e30, huge, -huge, torch.inf, -torch.inf, torch.nan],
+        dtype=DOUBLE,
+    ).to(dtype)
+    ours, theirs = applied(u, "cpu")[name], applied(u, REFERENCE)[name]
+    # log(softplus(u)) has no number to hold softplus(u) in.
+    known = torch.ones_like(u, dtype=torch.bool) if name != "steep" else u.isnan() | (u > -1e4)
+    torch.testing.assert_close(ours[0][known], theirs[0][known], rtol=1e-6, atol=1e-37, equal_nan=True)
+    known &= (u.abs() <= 1e9) & ((u > -100) | (name not in ("steep",)))
+    torch.testing.assert_close(ours[1][known], theirs[1][known], rtol=1e-6, atol=1e-37, equal_nan=True)
 
 
 # ---- Whole passes ----
@@ -157,11 +162,11 @@ def test_a_row_of_extremes(name: str, dtype: torch.dtype, size: float) -> None:
 
 def test_denormal_numbers_count_or_not_as_the_caller_says() -> None:
     """Whichever thread does the work."""
-    if not torch.set_flush_denormal(True):
-        pytest.skip("this processor cannot take denormal numbers for zero")
     some = Sample(LSTM, [9, 4, 6, 9, 9, 1], 3, 17).to(SINGLE)
     weights = replace(some.weights, bias=torch.zeros_like(some.weights.bias))
-    inputs = Padded(some.inputs.values * 1e-39 / 0.7, some.inputs.lengths)
+    inputs = Padded(some.inputs.values * 1e-39, some.inputs.lengths)
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor cannot take denormal numbers for zero")
     found = {}
     for flush in (True, False, True, False):
         torch.set_flush_denormal(flush)
@@ -180,7 +185,9 @@ def awkward(x: Gates, r: Gates, state: State) -> State:
     at = sigmoid(x.at + r.at) * state.padded - tanh(x.n) * r.m
     number = relu(x.number + r.number) + maximum(x.left, r.rows) - minimum(x.step, x.sum) * x.i
     out = tanh(at + number / 7) * sigmoid(x.exp + r.exp) + getattr(x, "lambda") * x.plan / 9
-    return State(h=tanh(out), padded=at, columns=tanh(number - 0.5 * state.columns), flow_h=state.h - x.here)
+    return State(
+        h=tanh(out), padded=at, columns=tanh(number - 0.5 * state.columns), flow_h=state.h - x.here + state.flow_h / 2
+    )
 
 
 AWKWARD = Cell(
@@ -193,6 +200,7 @@ AWKWARD = Cell(
 )
 
 
+@pytest.mark.slow
 def test_awkward_names() -> None:
     for lengths in ([4, 0, 6, 1], [3]):
         some = Sample(AWKWARD, lengths, 3, 5)
@@ -222,7 +230,9 @@ def test_names_that_could_be_taken_for_each_other(states: tuple[str, ...], gates
         assert all(close(ours[name], right, 1e-9) for name, right in theirs.items())
 
 
-@pytest.mark.parametrize("name", ['three """ quotes', "c:\\users\\new", "ends in \\", "two\nlines", "é" * 120, "n" * 300])
+@pytest.mark.parametrize(
+    "name", ['three """ quotes', "c:\\users\\new", "ends in \\", "two\nlines", "é" * 120, "n" * 300]
+)
 def test_a_cell_may_have_any_name(name: str) -> None:
     source = build.kernel_source(Variant(replace(LSTM, name=name)), "vectors")
     compile(source, "kernel", "exec")
@@ -253,11 +263,3 @@ def test_a_constant_that_changes_while_the_cell_stays(monkeypatch: pytest.Monkey
         monkeypatch.setattr("test_cpu_numbers.FACTOR", factor)
         ours, theirs = (kernels.run(SCALED, inputs, weights, kernel=kernel)[0].values for kernel in ("cpu", REFERENCE))
         assert close(ours, theirs)
-
-
-def test_the_odd_cells_in_single_precision() -> None:
-    for cell in odd_cells.ODD.values():
-        some = Sample(cell, [5, 2, 0], 3, 7).to(SINGLE)
-        ours, theirs = (some.judged(kernel) for kernel in ("cpu", REFERENCE))
-        for name, right in theirs.items():
-            torch.testing.assert_close(ours[name].to(right.dtype), right, rtol=1e-4, atol=1e-4, equal_nan=True)

@@ -24,9 +24,8 @@ import torch
 from cell_samples import REFERENCE, Sample, close, make_inputs, make_weights
 from lstmlab import kernels
 from lstmlab.cells import CELLS, State
-from lstmlab.disk import cache_folder
 from lstmlab.errors import InputError
-from lstmlab.kernels import build, passes
+from lstmlab.kernels import build, passes, room
 from lstmlab.kernels.noise import Noise
 from lstmlab.kernels.source import Variant
 from lstmlab.nn import Recurrent
@@ -34,7 +33,7 @@ from lstmlab.types import Padded
 
 LSTM = CELLS["lstm"]
 LENGTHS = [9, 0, 14, 3, 14, 1, 7, 2, 11]
-PATIENCE = 60.0
+PATIENCE = 30.0
 """Seconds after which a child hangs."""
 forked = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 
@@ -42,13 +41,19 @@ forked = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on
 # ---- In a child ----
 
 
-def check() -> None:
-    """Forward and backward agree with the reference."""
-    torch.manual_seed(0)
-    some = Sample(LSTM, LENGTHS, 5, 19).to(torch.float32)
-    ours, theirs = (some.judged(kernel) for kernel in ("cpu", REFERENCE))
-    for name, right in theirs.items():
-        assert close(ours[name], right, 1e-4), name
+class Known:
+    """A sample and what the reference makes of it, known before any fork: PyTorch's own threads do not survive one."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.sample = Sample(LSTM, LENGTHS, 5, 19).to(torch.float32)
+        self.right = self.sample.judged(REFERENCE)
+
+    def check(self) -> None:
+        """Forward and backward agree with the reference."""
+        ours = self.sample.judged("cpu")
+        for name, right in self.right.items():
+            assert close(ours[name], right, 1e-4), name
 
 
 def in_child(work: Callable[[], None]) -> int:
@@ -78,7 +83,7 @@ def wait(*children: int) -> None:
         assert found[1] == 0, f"a child ended with {os.waitstatus_to_exitcode(found[1])}"
 
 
-def cached_in(folder: Path, work: Callable[[], None] = check) -> Callable[[], None]:
+def cached_in(folder: Path, work: Callable[[], None]) -> Callable[[], None]:
     def there() -> None:
         os.environ["LSTMLAB_CACHE"] = str(folder)
         work()
@@ -89,34 +94,34 @@ def cached_in(folder: Path, work: Callable[[], None] = check) -> Callable[[], No
 # ---- Scenarios ----
 
 
-def fork(_: Path) -> None:
+def fork(known: Known, _: Path) -> None:
     """After passes with two threads, also while others hold every lock there is."""
     torch.set_num_threads(2)
-    check()
-    wait(*(in_child(check) for _ in range(2)))
-    check()
+    known.check()
+    wait(*(in_child(known.check) for _ in range(2)))
+    known.check()
     stop = threading.Event()
 
     def busy() -> None:
         while not stop.is_set():
-            check()
+            known.check()
 
     threads = [threading.Thread(target=busy) for _ in range(3)]
     for thread in threads:
         thread.start()
     try:
         for _ in range(5):
-            wait(in_child(check))
+            wait(in_child(known.check))
     finally:
         stop.set()
         for thread in threads:
             thread.join()
 
 
-def fork_beside_a_compiler(_: Path) -> None:
+def fork_beside_a_compiler(known: Known, _: Path) -> None:
     """Another thread holds the locks of kernels and memory at the moment of the fork."""
-    check()
-    for lock in (build._lock, passes.POOL, sys.modules["lstmlab.kernels.room"].ARENA):
+    known.check()
+    for lock in (build._lock, passes.POOL, passes.PACKED, room.ARENA):
         lock = getattr(lock, "_lock", lock)
         if not hasattr(lock, "acquire"):
             continue
@@ -130,7 +135,7 @@ def fork_beside_a_compiler(_: Path) -> None:
         thread = threading.Thread(target=hold)
         thread.start()
         held.wait()
-        child = in_child(check)
+        child = in_child(known.check)
         try:
             wait(child)
         finally:
@@ -138,40 +143,40 @@ def fork_beside_a_compiler(_: Path) -> None:
             thread.join()
 
 
-def truncated_source(folder: Path) -> None:
+def truncated_source(known: Known, folder: Path) -> None:
     for part in (0, 0.3, 0.7):
         for path in copied(folder).glob("lstmlab_lstm_*.py"):
             path.write_bytes(path.read_bytes()[: int(part * path.stat().st_size)])
-        wait(in_child(cached_in(folder)))
+        wait(in_child(cached_in(folder, known.check)))
 
 
-def truncated_vectors(folder: Path) -> None:
+def truncated_vectors(known: Known, folder: Path) -> None:
     for path in copied(folder).glob("lstmlab_vectors_*.py"):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    wait(in_child(cached_in(folder)))
+    wait(in_child(cached_in(folder, known.check)))
 
 
-def damaged_machine_code(folder: Path) -> None:
+def damaged_machine_code(known: Known, folder: Path) -> None:
     for ending in ("nbi", "nbc", "pyc"):
         for content in (b"", b"\x80\x04nonsense"):
             for path in copied(folder).glob(f"__pycache__/*.{ending}"):
                 path.write_bytes(content)
-            wait(in_child(cached_in(folder)))
+            wait(in_child(cached_in(folder, known.check)))
 
 
-def missing_machine_code(folder: Path) -> None:
+def missing_machine_code(known: Known, folder: Path) -> None:
     shutil.rmtree(copied(folder) / "__pycache__")
-    wait(in_child(cached_in(folder)))
+    wait(in_child(cached_in(folder, known.check)))
 
 
-def no_folder(folder: Path) -> None:
+def no_folder(known: Known, folder: Path) -> None:
     """Where the cache cannot be, a temporary folder serves; it is gone afterwards."""
     folder.parent.mkdir(parents=True)
     folder.write_text("in the way")
     places = folder.with_name("places")
 
     def work() -> None:
-        check()
+        known.check()
         places.write_text(str(build._folder()))
 
     wait(in_child(cached_in(folder, work)))
@@ -179,48 +184,34 @@ def no_folder(folder: Path) -> None:
     if os.geteuid():
         locked = copied(folder.with_name("locked"))
         locked.chmod(0o500)
-        wait(in_child(cached_in(locked.parent)))
+        wait(in_child(cached_in(locked.parent, known.check)))
 
 
-def loose_folder(folder: Path) -> None:
+def loose_folder(known: Known, folder: Path) -> None:
     """What others could write to is not trusted: it is emptied, or left alone for a temporary folder."""
     kernels_folder = copied(folder)
     kernels_folder.chmod(0o777)
     for path in kernels_folder.glob("lstmlab_*.py"):
         path.write_text(f"open({str(folder / 'stolen')!r}, 'w').close()\n" + path.read_text())
-    wait(in_child(cached_in(folder)))
+    wait(in_child(cached_in(folder, known.check)))
     assert not (folder / "stolen").exists(), "code that others could have written was run"
     assert build._folder() != kernels_folder or not stat.S_IMODE(kernels_folder.stat().st_mode) & 0o022
 
 
-def compile_at_once(folder: Path) -> None:
-    wait(*(in_child(cached_in(folder)) for _ in range(2)))
+def compile_at_once(known: Known, folder: Path) -> None:
+    wait(*(in_child(cached_in(folder, known.check)) for _ in range(2)))
     before = {path.name for path in (folder / "kernels").iterdir()}
-    wait(in_child(cached_in(folder)))
+    wait(in_child(cached_in(folder, known.check)))
     assert {path.name for path in (folder / "kernels").iterdir()} == before
     assert not [name for name in before if name.endswith(".part")]
 
 
-def exit_of_a_child(folder: Path) -> None:
+def exit_of_a_child(known: Known, folder: Path) -> None:
     """A forked child that ends by itself does not take its parent's temporary folder with it."""
     folder.parent.mkdir(parents=True)
     folder.write_text("in the way")
-
-    def work() -> None:
-        check()
-        child = os.fork()
-        if not child:
-            sys.exit(0)
-        os.waitpid(child, 0)
-        assert build._folder().exists()
-
-    command = f"import test_cpu_processes as t; t.exit_of_a_child_here({str(folder)!r})"
-    subprocess.run([sys.executable, "-c", command], check=True, timeout=PATIENCE, cwd=Path(__file__).parent)
-
-
-def exit_of_a_child_here(folder: str) -> None:
-    os.environ["LSTMLAB_CACHE"] = folder
-    check()
+    os.environ["LSTMLAB_CACHE"] = str(folder)
+    known.check()
     child = os.fork()
     if not child:
         sys.exit(0)
@@ -270,8 +261,9 @@ def refuse(name: str) -> Callable[[], None]:
     return work
 
 
-def misfit(_: Path) -> None:
-    check()
+def misfit(known: Known, _: Path) -> None:
+    """Whatever does not fit is told, before anything is read or written where it should not be."""
+    known.check()
     bad = []
     for name in misfits():
         try:
@@ -340,11 +332,14 @@ def test_a_pool_survives_a_thread_that_cannot_start(monkeypatch: pytest.MonkeyPa
     """Where the system gives no more threads, the work is done all the same, then and later."""
     torch.set_num_threads(2)
     monkeypatch.setattr(passes, "WORTH_A_THREAD", 1)
-    monkeypatch.setattr(passes, "POOL", type(passes.POOL)())
+    pool = type(passes.POOL)()
+    pool._forget()  # as in a forked child: threads of its own
+    monkeypatch.setattr(passes, "POOL", pool)
+    known = Known()
     with monkeypatch.context() as without:
         without.setattr(threading.Thread, "start", refusing)
-        check()
-    check()
+        known.check()
+    known.check()
 
 
 def refusing(_: threading.Thread) -> None:
@@ -367,4 +362,4 @@ def test_noise_is_the_reference_s_in_any_number_of_threads(monkeypatch: pytest.M
 
 if __name__ == "__main__":
     passes.WORTH_A_THREAD = 1
-    SCENARIOS[sys.argv[1]](Path(sys.argv[2]))
+    SCENARIOS[sys.argv[1]](Known(), Path(sys.argv[2]))

@@ -63,8 +63,9 @@ def run(
     Raises ValueError where inputs and weights are numbers of different kinds.
     """
     values = inputs.values
-    if values.dtype != weights.bias.dtype:
-        raise ValueError(f"inputs are {values.dtype}, weights are {weights.bias.dtype}: they have to be the same")
+    if torch.is_autocast_enabled("cpu"):
+        values = values.to(weights.bias.dtype)  # a long sum keeps its digits
+    lengths = inputs.lengths.to(torch.int64)
     begin = cell.start(values.new_empty(len(values), weights.hidden_size)) if state is None else state
     tensors = [
         values,
@@ -76,10 +77,11 @@ def run(
         *(weights.gains[name] for name in ("input", "recurrent", "sum") if name in weights.gains),
         *(begin[name] for name in cell.states),
     ]
+    _check(cell, tensors, lengths)
     saving = torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in tensors)
     one = Pass(
         kernel(variant(cell, weights, noise)),
-        inputs.lengths,
+        lengths.numpy(),
         reversed=reversed,
         noise=noise or Noise(),
         saving=saving,
@@ -92,6 +94,28 @@ def run(
         with torch.no_grad():
             outputs, *finals = one.forward(_given(one, _whole(tensors)))
     return Padded(outputs, inputs.lengths), State(**dict(zip(cell.states, finals, strict=True)))
+
+
+def _check(cell: Cell, tensors: Sequence[Tensor | None], lengths: Tensor) -> None:
+    """Compiled code believes what it is told, so everything is looked at here. Raises ValueError."""
+    values, recurrent, bias = (tensors[place] for place in (0, 2, 3))
+    if values is None or recurrent is None or bias is None or values.dim() != 3:
+        raise ValueError("expected inputs [B T F] and weights")
+    (batch, steps, size), units = values.shape, recurrent.shape[-1]
+    rows = len(cell.gates) * units
+    shapes = [(batch, steps, size), (rows, size), (rows if cell.recurrent else 0, units), (rows,), (rows,)]
+    shapes += [(units,)] * len(cell.parameters)
+    shapes += [(rows,)] * (len(tensors) - len(shapes) - len(cell.states)) + [(batch, units)] * len(cell.states)
+    for tensor, shape in zip(tensors, shapes, strict=True):
+        if tensor is None:
+            continue
+        if tensor.shape != shape:
+            raise ValueError(f"a tensor of {list(tensor.shape)} came where {list(shape)} was expected")
+        if tensor.dtype != bias.dtype or tensor.device.type != "cpu":
+            place = f"{tensor.dtype} on {tensor.device}"
+            raise ValueError(f"inputs, weights and states have to be alike: {bias.dtype} on cpu, got {place}")
+    if lengths.shape != (batch,) or (batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= steps):
+        raise ValueError(f"expected {batch} lengths from 0 to {steps}, got {lengths.tolist()[:9]}")
 
 
 class _Recurrence(torch.autograd.Function):

@@ -1,5 +1,6 @@
 """One pass over a layer in one direction: rows dealt out to threads, each thread's plan, and what comes back."""
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -45,25 +46,30 @@ class Group:
     plan: np.ndarray
     rows: int
     held: list[object] = field(default_factory=list)
-    room: Room | None = None
 
 
 class Pass:
-    """`forward` once, then `backward` as often as asked for (the second time is slower: it starts with `forward`)."""
+    """`forward` once, then `backward` as often as asked for: it lets go of the history, so a second one starts anew."""
 
     def __init__(
-        self, kernel: Kernel, lengths: Tensor, *, reversed: bool, noise: Noise, saving: bool, begins: bool
+        self, kernel: Kernel, lengths: np.ndarray, *, reversed: bool, noise: Noise, saving: bool, begins: bool
     ) -> None:
         self.kernel, self.facts, self.cell = kernel, kernel.facts, kernel.variant.cell
-        self.lengths, self.reversed, self.noise = lengths.numpy(), reversed, noise
+        self.lengths, self.reversed, self.noise = lengths, reversed, noise
         self.saving, self.begins = saving, begins
         self.flush = flushes_denormals()
         self.real = torch.float64 if kernel.variant.real == "float64" else torch.float32
-        self._groups: list[Group] = []
-        self._spent = False
+        self._groups: list[Group] | None = None
+        self._lock = threading.Lock()
 
     def forward(self, given: Given) -> list[Tensor]:
         """Outputs [B T H], then the final states [B H]."""
+        results, groups = self._computed(given)
+        if self.saving:
+            self._groups = groups
+        return results
+
+    def _computed(self, given: Given) -> tuple[list[Tensor], list[Group]]:
         (batch, self.steps, self.size), self.units = given.values.shape, given.recurrent.shape[1]
         self.padded, self.padded_size = self._round(self.units), self._round(self.size)
         outputs = fresh(given.values, batch, self.steps, self.units)
@@ -85,24 +91,23 @@ class Pass:
         if hidden is not None:
             shared["hidden"] = hidden
         panels = self._forward_panels(given)
-        for rows in self._dealt():
-            group = self._group(rows)
+        groups = [self._group(rows) for rows in self._dealt()]
+        for group in groups:
             self._point(group, shared)
             group.held.append(panels)
             self._set(group, panels.addresses())
-            self._groups.append(group)
-        if len(self._groups) == 1 and self._teams():
-            self._groups.append(self._teamed(self._groups[0]))
-        self._run(self.kernel.forward)
-        if not self.saving:
-            self._groups = []
-        return [outputs, *finals]
+        if len(groups) == 1 and self._teams():
+            groups.append(self._teamed(groups[0]))
+        self._run(self.kernel.forward, groups)
+        return [outputs, *finals], groups
 
     def backward(self, given: Given, needed: Sequence[bool], gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
         """The gradient of each tensor of `given`, in its order; `needed` says so for values and begins."""
-        if self._spent:
-            self._run(self.kernel.forward)  # the columns hold gradients already: fill them again
-        self._spent = True
+        with self._lock:
+            groups, self._groups = self._groups, None
+        if groups is None:
+            # The history was used up by an earlier backward pass: it is worked out again.
+            groups = self._computed(given)[1]
         d_outputs, *d_finals = (None if one is None else one.contiguous() for one in gradients)
         d_values = fresh(given.values, *given.values.shape) if needed[0] else None
         states = len(self.cell.states)
@@ -112,18 +117,15 @@ class Pass:
         for name, final, begin in zip(self.cell.states, d_finals, d_begins, strict=True):
             shared |= {f"d_final_{name}": final, f"d_begin_{name}": begin}
         panels = self._backward_panels(given, d_values is not None)
-        for group in self._groups:
-            self._prepare_backward(group)
+        rooms = [self._prepare_backward(group) for group in groups]
+        for group in groups:
             self._point(group, shared)
             self._set(group, panels.addresses())
-        self._run(self.kernel.backward)
-        d_weights = self._gathered(given, d_values)
-        for group in self._groups:
-            group.room = None
-        return [*d_weights, *d_begins]
+        self._run(self.kernel.backward, groups)
+        return [*self._gathered(given, d_values, rooms), *d_begins]
 
-    def _run(self, job: Job) -> None:
-        POOL.run(self.kernel.signals, job, [group.plan for group in self._groups])
+    def _run(self, job: Job, groups: Sequence[Group]) -> None:
+        POOL.run(self.kernel.signals, job, [group.plan for group in groups])
 
     # ---- Rows and plans ----
 
@@ -135,7 +137,8 @@ class Pass:
         variant, work = self.kernel.variant, float(self.lengths.sum()) * self.units * self.units
         plain = self.cell.recurrent and not variant.normalised and not variant.masked and not self.saving
         even = self.padded % (2 * self.kernel.panel) == 0
-        return plain and even and self.kernel.teams and work >= WORTH_A_TEAM and torch.get_num_threads() > 1
+        enough = work >= WORTH_A_TEAM and torch.get_num_threads() > 1
+        return plain and even and enough and self.kernel.teams and POOL.pairs(self.kernel.signals)
 
     def _teamed(self, first: Group) -> Group:
         arrived = torch.zeros(1, dtype=torch.int64)
@@ -208,7 +211,7 @@ class Pass:
             else:
                 self._point(group, {f"share_{name}": torch.full((1,), share, dtype=self.real)})
 
-    def _prepare_backward(self, group: Group) -> None:
+    def _prepare_backward(self, group: Group) -> Room:
         gates, past, block = len(self.facts.gates), len(self.facts.past), max(self._block(), group.rows)
         widest = max(self.padded, self.padded_size)
         sizes = {
@@ -222,8 +225,9 @@ class Pass:
             "d_line": group.rows * self.facts.normals * gates * self.padded,
             **{f"flow_{name}": group.rows * self.padded for name in self.cell.states},
         }
-        group.room = Room(self.real, sizes)
-        self._set(group, group.room.addresses())
+        room = Room(self.real, sizes)
+        self._set(group, room.addresses())
+        return room
 
     def _block(self) -> int:
         return max(128, COLUMN_NUMBERS // (self.facts.width * self.padded))
@@ -299,31 +303,31 @@ class Pass:
             below = self._in_columns(given.inner, apart)
         return self._stacked([rows, below] if apart else [rows])
 
-    def _gathered(self, given: Given, d_values: Tensor | None) -> list[Tensor | None]:
+    def _gathered(self, given: Given, d_values: Tensor | None, rooms: Sequence[Room]) -> list[Tensor | None]:
         gates, past, units = len(self.facts.gates), len(self.facts.past), self.units
-        d_bias = self._total("d_bias", self.facts.columns, self.padded)[:, :units]
-        d_input = self._total("d_input", gates, self.padded, self.padded_size)[:, :units, : self.size]
+        d_bias = self._total(rooms, "d_bias", self.facts.columns, self.padded)[:, :units]
+        d_input = self._total(rooms, "d_input", gates, self.padded, self.padded_size)[:, :units, : self.size]
         d_recurrent = torch.zeros_like(given.recurrent)
         if past:
-            total = self._total("d_recurrent", past, self.padded, self.padded)[:, :units, :units]
+            total = self._total(rooms, "d_recurrent", past, self.padded, self.padded)[:, :units, :units]
             d_recurrent = self._natural(total, self.facts.past).reshape(given.recurrent.shape)
         d_inner = None
         if given.inner is not None:
             d_inner = d_bias[[self._past_column(gate) for gate in self.cell.gates]].reshape(-1)
-        d_gains = self._total("d_gain", self.facts.normals, gates, self.padded)[..., :units]
+        d_gains = self._total(rooms, "d_gain", self.facts.normals, gates, self.padded)[..., :units]
         return [
             d_values,
             self._natural(d_input, self.facts.gates).reshape(given.input.shape),
             d_recurrent,
             self._natural(d_bias[:gates], self.facts.gates).reshape(-1),
             d_inner,
-            *self._total("d_parameters", len(self.cell.parameters), self.padded)[:, :units],
+            *self._total(rooms, "d_parameters", len(self.cell.parameters), self.padded)[:, :units],
             *(self._natural(one, self.facts.gates).reshape(-1) for one in d_gains),
         ]
 
-    def _total(self, name: str, *shape: int) -> Tensor:
+    def _total(self, rooms: Sequence[Room], name: str, *shape: int) -> Tensor:
         """What all threads have added up, copied out of their rooms."""
-        first, *others = (group.room[name].view(shape) for group in self._groups if group.room is not None)
+        first, *others = (room[name].view(shape) for room in rooms)
         total = fresh(first, *shape)
         if not others:
             return total.copy_(first)

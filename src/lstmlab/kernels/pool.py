@@ -16,7 +16,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
 
 import numpy as np
 import torch
@@ -68,6 +67,18 @@ class Worker:
         """Wait for the end of the job."""
         self.signals.finish(self._at)
 
+    def finish_surely(self) -> None:
+        """Wait for the end of the job even if interrupted; the interruption is raised then."""
+        interrupted: BaseException | None = None
+        while True:
+            try:
+                self.finish()
+                break
+            except BaseException as error:
+                interrupted = error
+        if interrupted is not None:
+            raise interrupted
+
     def _live(self) -> None:
         while True:
             self._wake.get()
@@ -78,7 +89,7 @@ class Pool:
     """Runs jobs side by side, one of them in the calling thread."""
 
     def __init__(self) -> None:
-        self._openmp: Any = None
+        self._openmp: OpenMP | None = None
         self._forget()
         self._asked = False
         if hasattr(os, "register_at_fork"):
@@ -90,34 +101,49 @@ class Pool:
         if len(addresses) == 1:
             job.call(addresses[0])
             return
-        if not self._asked:
-            self._openmp, self._asked = _gnu_openmp(signals.crew), True
-        if self._openmp is None:
+        openmp = self._gnu(signals)
+        if openmp is None:
             self._with_workers(signals, job, addresses)
             return
         with self._busy:
-            self._openmp(signals.crew, _board(job.address, addresses), len(addresses))
+            openmp(signals.crew, _board(job.address, addresses), len(addresses))
+
+    def pairs(self, signals: Signals) -> bool:
+        """Whether two jobs are sure to run at the same time, so that one may wait for the other."""
+        return self._gnu(signals) is not None or bool(self._workers(signals, 1))
+
+    def _gnu(self, signals: Signals) -> "OpenMP | None":
+        if not self._asked:
+            self._openmp, self._asked = _gnu_openmp(), True
+        return self._openmp if self._openmp is not None and self._openmp.certain() else None
 
     def _with_workers(self, signals: Signals, job: Job, plans: Sequence[int]) -> None:
-        here, *others = plans
+        workers = self._workers(signals, len(plans) - 1)
+        here, others = plans[: len(plans) - len(workers)], plans[len(plans) - len(workers) :]
         with ExitStack() as held:
-            workers = self._workers(signals, len(others))
             # Always in the same order, so that callers cannot wait for each other in a circle.
             for worker in workers:
                 held.enter_context(worker.lock)
-            for worker, plan in zip(workers, others, strict=True):
-                worker.start(job, plan)
+            started: list[Worker] = []
             try:
-                job.call(here)
+                for worker, plan in zip(workers, others, strict=True):
+                    started.append(worker)
+                    worker.start(job, plan)
+                for plan in here:
+                    job.call(plan)
             finally:
-                # Jobs write to memory of the caller's, which must not go before they end.
-                for worker in workers:
-                    worker.finish()
+                # Jobs write to memory of the caller's, which must not go before they end, Ctrl-C or not.
+                for worker in started:
+                    worker.finish_surely()
 
     def _workers(self, signals: Signals, count: int) -> list[Worker]:
+        """So many workers, or as many as can be had."""
         with self._lock:
             while len(self._all) < count:
-                self._all.append(Worker(signals, len(self._all) + 1))
+                try:
+                    self._all.append(Worker(signals, len(self._all) + 1))
+                except RuntimeError:  # no more threads on this machine: the caller's own does the work
+                    break
             return self._all[:count]
 
     def _forget(self) -> None:
@@ -131,26 +157,47 @@ def _board(job: int, plans: Sequence[int]) -> np.ndarray:
     return np.array([0, len(plans), job, *plans], dtype=np.int64)
 
 
-def _gnu_openmp(crew: int) -> Callable[[int, np.ndarray, int], None] | None:
-    """PyTorch's GNU OpenMP as (function, its data, threads), if it is there and gives as many threads as asked for."""
+class OpenMP:
+    """PyTorch's GNU OpenMP, called as compiled code calls it."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._parallel, self._dynamic = library.GOMP_parallel, library.omp_get_dynamic
+        self._parallel.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+        self._parallel.restype = None
+        self._threads = library.omp_get_num_threads
+
+    def __call__(self, function: int, data: np.ndarray, threads: int) -> None:
+        """Run a compiled function in so many threads at once."""
+        self._parallel(function, data.ctypes.data, threads, 0)
+
+    def certain(self) -> bool:
+        """Whether one gets as many threads as one asks for, now and not only when the machine is idle."""
+        return not self._dynamic()
+
+    def gives_two(self) -> bool:
+        """Whether two threads come when two are asked for."""
+        seen: list[int] = []
+        probe = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: seen.append(self._threads()))
+        self._parallel(ctypes.cast(probe, ctypes.c_void_p), None, 2, 0)
+        return seen == [2, 2]
+
+
+def _gnu_openmp() -> OpenMP | None:
     if not sys.platform.startswith("linux"):
         return None
     home = str(Path(torch.__file__).parent)
-    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
-        paths = {line.split(maxsplit=5)[5].strip() for line in maps if "libgomp" in line}
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+            paths = {line.split(maxsplit=5)[5].strip() for line in maps if "libgomp" in line}
+    except OSError:
+        return None
     own = [path for path in paths if path.startswith(home)] or (list(paths) if len(paths) == 1 else [])
     library = ctypes.CDLL(own[0]) if len(own) == 1 else None
-    if library is None or not hasattr(library, "GOMP_parallel"):
+    needs = ("GOMP_parallel", "omp_get_num_threads", "omp_get_dynamic")
+    if library is None or not all(hasattr(library, name) for name in needs):
         return None
-    parallel = library.GOMP_parallel
-    parallel.argtypes, parallel.restype = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint], None
-    threads = library.omp_get_num_threads
-    seen: list[int] = []
-    probe = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: seen.append(threads()))
-    parallel(ctypes.cast(probe, ctypes.c_void_p), None, 2, 0)
-    if seen != [2, 2]:
-        return None
-    return lambda function, data, count: parallel(function, data.ctypes.data, count, 0)
+    found = OpenMP(library)
+    return found if found.gives_two() else None
 
 
 def flushes_denormals() -> bool:

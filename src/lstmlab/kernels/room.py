@@ -1,9 +1,11 @@
 """Memory that kernels work in, used again from pass to pass: fresh memory costs a page fault for every few numbers."""
 
+import os
 import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,11 +17,24 @@ KEPT_BYTES = 2**30
 """How much freed memory is kept at most."""
 
 
+def _anew_in_children(holder: Any) -> None:
+    """A lock for `holder`; a forked child gets a new one, since nobody is left there to open the old one."""
+
+    def renew() -> None:
+        holder._lock = threading.Lock()
+
+    renew()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=renew)
+
+
 class Arena:
     """Blocks of memory that were let go, for whoever needs one of about that size. Any thread may take and give."""
 
+    _lock: threading.Lock
+
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        _anew_in_children(self)
         # Blocks come back whenever Python collects their users, also in the middle of `take`: adding needs no lock.
         self._returned: deque[np.ndarray] = deque()
         self._free: list[np.ndarray] = []
@@ -27,21 +42,29 @@ class Arena:
     def take(self, size: int) -> np.ndarray:
         """A block of at least so many bytes, not zeroed."""
         with self._lock:
-            while self._returned:
-                self._free.append(self._returned.popleft())
+            self._collect()
             fitting = [block for block in self._free if size <= block.size <= 2 * size + 2**16]
             if fitting:
                 best = min(fitting, key=len)
                 self._free = [block for block in self._free if block is not best]
                 return best
-            while self._free and sum(map(len, self._free)) > KEPT_BYTES:
-                self._free.pop(0)
         # Large blocks of NumPy's come in huge pages where the system has them.
         return np.empty(size + size // 8, dtype=np.uint8)
+
+    def _collect(self) -> None:
+        while self._returned:
+            self._free.append(self._returned.popleft())
+        while self._free and sum(map(len, self._free)) > KEPT_BYTES:
+            self._free.pop(0)
 
     def give(self, block: np.ndarray) -> None:
         """Take back a block that nobody uses any more."""
         self._returned.append(block)
+        if self._lock.acquire(blocking=False):
+            try:
+                self._collect()
+            finally:
+                self._lock.release()
 
 
 ARENA = Arena()
@@ -65,6 +88,11 @@ class Room:
         self._start = -self._base % ALIGNMENT
         self._block, self._real, self._width, self._places = block, real, width, places
 
+    @property
+    def size(self) -> int:
+        """Bytes of the block."""
+        return len(self._block)
+
     def addresses(self) -> dict[str, int]:
         """Where each stretch begins."""
         return {name: self._base + self._start + at for name, (at, _) in self._places.items()}
@@ -79,8 +107,11 @@ class Room:
 class Packed:
     """What was packed lately, by where it came from, for as long as what stands there is the same, bit by bit."""
 
-    def __init__(self, count: int = 16) -> None:
-        self._count, self._lock = count, threading.Lock()
+    _lock: threading.Lock
+
+    def __init__(self, size: int = 2**26) -> None:
+        self._size = size
+        _anew_in_children(self)
         self._rooms: dict[object, tuple[object, Room]] = {}
 
     def get(self, key: object, state: object, pack: Callable[[], Room]) -> Room:
@@ -91,7 +122,7 @@ class Packed:
             found = (state, pack())
         with self._lock:
             self._rooms[key] = found
-            while len(self._rooms) > self._count:
+            while sum(room.size for _, room in self._rooms.values()) > self._size and len(self._rooms) > 1:
                 self._rooms.pop(next(iter(self._rooms)))
         return found[1]
 

@@ -1,5 +1,6 @@
 """A cell's program printed as the source of a Numba kernel: plain text, the same for the same equations."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -133,7 +134,7 @@ def kernel_source(variant: Variant, vectors: str) -> str:
     )
     inputs, apart = len(program.gates), len(program.apart) if cell.recurrent else 0
     return _template("kernel.py.jinja").render(
-        name=cell.name,
+        name=json.dumps(cell.name),
         real=variant.real,
         note=_note(variant),
         vectors=vectors,

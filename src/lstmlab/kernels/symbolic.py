@@ -56,7 +56,14 @@ class softplus(Mathematics):
     """log(1 + e^u)."""
 
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
-        return 1 - exp(-self)
+        return -less_one(-self)
+
+
+class less_one(Mathematics):
+    """e^u - 1."""
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        return self + 1
 
 
 class relu(Mathematics):
@@ -155,6 +162,7 @@ class NotTraceable(InputError):
 
 def trace(cell: Cell, zoneout: Iterable[str] = ()) -> Trace:
     """Run the cell's step once on symbols. Raises NotTraceable where it does more than the mathematics of a cell."""
+    _refuse_equal_names(cell)
     x = Gates({g: Traced(from_input(g)) for g in cell.gates} | {p: Traced(parameter(p)) for p in cell.parameters})
     r = Gates({g: Traced(from_past(g)) for g in cell.gates} if cell.recurrent else {})
     begin = State(**{name: Traced(before(name)) for name in cell.states})
@@ -190,6 +198,17 @@ def parameter(name: str) -> sympy.Symbol:
 def kept(state: str) -> sympy.Symbol:
     """The part of a state that zoneout keeps."""
     return sympy.Symbol(f"kept_{state}", real=True)
+
+
+def _refuse_equal_names(cell: Cell) -> None:
+    """Gate `before` of x and state `x` before the step would both be x_before."""
+    given = {f"{letter}_{gate}" for gate in cell.gates for letter in "xrs"} | {f"p_{name}" for name in cell.parameters}
+    given |= {f"{state}_{when}" for state in cell.states for when in ("before", "after", "in")}
+    given |= {f"kept_{state}" for state in cell.states}
+    slopes = {f"d_{name}" for name in given}
+    count = 3 * len(cell.gates) + len(cell.parameters) + 4 * len(cell.states)
+    if len(given) < count or given & slopes:
+        raise NotTraceable(f'cell "{cell.name}": names such as {cell.states} and {cell.gates} run into each other')
 
 
 def _called(cell: Cell, step: Callable[[], State]) -> State:
