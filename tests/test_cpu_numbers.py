@@ -10,8 +10,8 @@ from torch import Tensor
 from cell_samples import DOUBLE, REFERENCE, Sample, close, make_inputs, make_weights
 from lstmlab import kernels
 from lstmlab.cells import CELLS, Cell, Gates, State, exp, log, maximum, minimum, relu, sigmoid, softplus, tanh
-from lstmlab.kernels import build, passes
-from lstmlab.kernels.source import Variant
+from lstmlab.kernels import build, passes, source
+from lstmlab.kernels.variant import Variant
 from lstmlab.kernels.weights import Weights
 from lstmlab.types import Padded
 
@@ -234,8 +234,8 @@ def test_names_that_could_be_taken_for_each_other(states: tuple[str, ...], gates
     "name", ['three """ quotes', "c:\\users\\new", "ends in \\", "two\nlines", "é" * 120, "n" * 300]
 )
 def test_a_cell_may_have_any_name(name: str) -> None:
-    source = build.kernel_source(Variant(replace(LSTM, name=name)), "vectors")
-    compile(source, "kernel", "exec")
+    text = source.kernel_source(Variant(replace(LSTM, name=name)), "vectors")
+    compile(text, "kernel", "exec")
     assert len(f"{build._name(Variant(replace(LSTM, name=name)))}.backward-100.py311.nbi".encode()) < 200
 
 

@@ -23,11 +23,12 @@ import torch
 
 from cell_samples import REFERENCE, Sample, close, make_inputs, make_weights
 from lstmlab import kernels
-from lstmlab.cells import CELLS, State
+from lstmlab.cells import CELLS, Cell, Gates, State, tanh
+from lstmlab.cells.cell import Step
 from lstmlab.errors import InputError
 from lstmlab.kernels import build, passes, room
 from lstmlab.kernels.noise import Noise
-from lstmlab.kernels.source import Variant
+from lstmlab.kernels.variant import Variant
 from lstmlab.nn import Recurrent
 from lstmlab.types import Padded
 
@@ -198,6 +199,27 @@ def loose_folder(known: Known, folder: Path) -> None:
     assert build._folder() != kernels_folder or not stat.S_IMODE(kernels_folder.stat().st_mode) & 0o022
 
 
+def loose_file(known: Known, folder: Path) -> None:
+    """In a folder of our own, a file that others could write to is made anew; with any umask it is then kept."""
+    os.umask(0)
+    for pattern in ("lstmlab_lstm_*.py", "__pycache__/lstmlab_lstm_*.nbi", "lstmlab_vectors_*.ready"):
+        kernels_folder = copied(folder)
+        for path in kernels_folder.glob(pattern):
+            path.chmod(0o666)
+        before = ages(kernels_folder, pattern)
+        wait(in_child(cached_in(folder, known.check)))
+        made = ages(kernels_folder, pattern)
+        assert made.keys() == before.keys()
+        assert all(made[path] != before[path] for path in before), pattern
+        assert not any(path.stat().st_mode & 0o022 for path in kernels_folder.rglob("lstmlab_*"))
+        wait(in_child(cached_in(folder, known.check)))
+        assert ages(kernels_folder, pattern) == made
+
+
+def ages(folder: Path, pattern: str) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.glob(pattern)}
+
+
 def compile_at_once(known: Known, folder: Path) -> None:
     wait(*(in_child(cached_in(folder, known.check)) for _ in range(2)))
     before = {path.name for path in (folder / "kernels").iterdir()}
@@ -292,7 +314,7 @@ SCENARIOS = {
     scenario.__name__: scenario
     for scenario in (
         fork, fork_beside_a_compiler, truncated_source, truncated_vectors, damaged_machine_code, missing_machine_code,
-        no_folder, loose_folder, compile_at_once, exit_of_a_child, misfit,
+        no_folder, loose_folder, loose_file, compile_at_once, exit_of_a_child, misfit,
     )
 }  # fmt: skip
 
@@ -326,6 +348,69 @@ def evaluated(module: Recurrent, values: np.ndarray, lengths: list[int]) -> np.n
     outputs, _ = module(Padded(torch.from_numpy(values), torch.tensor(lengths)))
     outputs.values.sum().backward()
     return outputs.values.detach().numpy()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("told", [None, "1"])
+def test_whether_kernels_can_be_compiled(told: str | None) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_DISABLE_JIT"}
+    environment |= {"NUMBA_DISABLE_JIT": told} if told else {}
+    code = "from lstmlab.kernels import build; print(build.usable())"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(told is None)
+
+
+SETTINGS = {"factor": 0.5}
+
+
+class Held:
+    """Numbers where a step may find them."""
+
+    factor = 0.5
+
+    def step(self, x: Gates, r: Gates, state: State) -> State:
+        return State(h=tanh(self.factor * (x.new + r.new)))
+
+    def __call__(self, x: Gates, r: Gates, state: State) -> State:
+        return self.step(x, r, state)
+
+
+def changing() -> dict[str, tuple[Step, Callable[[], None]]]:
+    """Steps, and what changes a number in each."""
+    held, box, near = Held(), {"factor": 0.5}, 0.5
+
+    def closed(x: Gates, r: Gates, state: State) -> State:
+        return State(h=tanh(near * (x.new + r.new)))
+
+    def change() -> None:
+        nonlocal near
+        near = 0.25
+
+    def defaults(x: Gates, r: Gates, state: State, factor: float = 0.5) -> State:
+        return State(h=tanh(factor * (x.new + r.new)))
+
+    def nested(x: Gates, r: Gates, state: State) -> State:
+        return State(h=(lambda value: tanh(SETTINGS["factor"] * value))(x.new + r.new))
+
+    return {
+        "closure": (closed, change),
+        "default": (defaults, lambda: setattr(defaults, "__defaults__", (0.25,))),
+        "dictionary": (lambda x, r, state: State(h=box["factor"] * x.new + r.new), lambda: box.update(factor=0.25)),
+        "nested": (nested, lambda: SETTINGS.update(factor=0.25)),
+        "method": (held.step, lambda: setattr(held, "factor", 0.25)),
+        "callable": (held, lambda: setattr(held, "factor", 0.125)),
+        "helper": (lambda x, r, state: closed(x, r, state), change),
+    }
+
+
+@pytest.mark.parametrize("where", list(changing()))
+def test_a_number_of_a_step_that_changes_is_noticed(where: str) -> None:
+    step, change = changing()[where]
+    cell = Cell("changing", ("h",), ("new",), step)
+    before = build._constants(cell)
+    assert build._constants(cell) == before
+    change()
+    assert build._constants(cell) != before
 
 
 def test_a_pool_survives_a_thread_that_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.util import find_spec
 
 import torch
 
@@ -65,13 +64,13 @@ def _brief(cell: Cell, weights: Weights | None, noise: Noise | None, inputs: Pad
     """Why compiled code would not pay for these inputs; empty where it does."""
     if weights is None or inputs is None or torch.is_grad_enabled():
         return ""
+    from lstmlab.kernels import build, cpu
+
     steps = int(inputs.lengths.sum())
     if steps <= FEW_STEPS:
         return "so short"
     if steps * (weights.input.numel() + weights.recurrent.numel()) >= WORTH_COMPILING:
         return ""
-    from lstmlab.kernels import build, cpu
-
     return "" if build.ready(cpu.variant(cell, weights, noise)) else "short while the compiled kernel is not there yet"
 
 
@@ -79,7 +78,11 @@ def _fits_cpu(weights: Weights | None) -> bool:
     fits = weights is None or (
         weights.bias.device.type == "cpu" and weights.bias.dtype in (torch.float32, torch.float64)
     )
-    return fits and find_spec("numba") is not None
+    if not fits:
+        return False
+    from lstmlab.kernels import build
+
+    return build.usable()
 
 
 @lru_cache(maxsize=256)

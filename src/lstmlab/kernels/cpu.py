@@ -16,8 +16,7 @@ from lstmlab.cells import Cell, State
 from lstmlab.kernels.build import kernel
 from lstmlab.kernels.noise import Noise
 from lstmlab.kernels.passes import Given, Pass
-from lstmlab.kernels.program import Normalised
-from lstmlab.kernels.source import Variant
+from lstmlab.kernels.variant import Normalised, Variant
 from lstmlab.kernels.weights import Weights
 from lstmlab.types import Padded
 
@@ -65,7 +64,7 @@ def run(
     values = inputs.values
     if torch.is_autocast_enabled("cpu"):
         values = values.to(weights.bias.dtype)  # a long sum keeps its digits
-    lengths = inputs.lengths.to(torch.int64)
+    lengths = inputs.lengths if inputs.lengths.is_floating_point() else inputs.lengths.to(torch.int64)
     begin = cell.start(values.new_empty(len(values), weights.hidden_size)) if state is None else state
     tensors = [
         values,
@@ -114,8 +113,12 @@ def _check(cell: Cell, tensors: Sequence[Tensor | None], lengths: Tensor) -> Non
         if tensor.dtype != bias.dtype or tensor.device.type != "cpu":
             place = f"{tensor.dtype} on {tensor.device}"
             raise ValueError(f"inputs, weights and states have to be alike: {bias.dtype} on cpu, got {place}")
-    if lengths.shape != (batch,) or (batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= steps):
-        raise ValueError(f"expected {batch} lengths from 0 to {steps}, got {lengths.tolist()[:9]}")
+    if (
+        lengths.shape != (batch,)
+        or lengths.is_floating_point()
+        or (batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= steps)
+    ):
+        raise ValueError(f"expected {batch} whole lengths from 0 to {steps}, got {lengths.tolist()[:9]}")
 
 
 class _Recurrence(torch.autograd.Function):

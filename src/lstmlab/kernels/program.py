@@ -12,7 +12,6 @@ so that W x fills the columns from the left, R h is added to a stretch of them, 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import Literal
 
 import sympy
 
@@ -27,9 +26,9 @@ from lstmlab.kernels.symbolic import (
     parameter,
     summed_gates,
 )
+from lstmlab.kernels.variant import Normalised
 
 Statement = tuple[sympy.Symbol, sympy.Expr]
-Normalised = Literal["", "input", "recurrent", "both", "sum"]
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,15 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache
-from typing import Literal
 
-import jinja2
 import sympy
 
 from lstmlab.cells import Cell
-from lstmlab.kernels import noise
-from lstmlab.kernels.program import Normalised, Program, after, derive, gradient, incoming
+from lstmlab.kernels.program import Program, after, derive, gradient, incoming
 from lstmlab.kernels.symbolic import Mathematics, before, kept, parameter, trace
+from lstmlab.kernels.variant import Facts, Variant
+from lstmlab.kernels.vectors import template
 from lstmlab.kernels.weights import EPSILON
-
-Real = Literal["float32", "float64"]
 
 SIZES = (
     "rows steps whole_steps size units padded padded_size direction saving block begins flush team member arrived "
@@ -24,56 +20,6 @@ SIZES = (
     "visible hidden gain spread d_line d_gain d_values d_outputs d_input d_recurrent d_bias d_parameters"
 ).split()
 """What every plan holds; addresses and sizes of each state follow."""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """How wide this machine's vectors are: bytes of one, and how many there are."""
-
-    vector_bytes: int
-    registers: int
-    yields: bool = True
-    """Whether a thread can tell the system to let others go first."""
-    x86: bool = True
-
-    @property
-    def panel(self) -> int:
-        """Vectors side by side in a panel of packed weights: with four rows, as many sums as registers can hold."""
-        return 4 if self.registers >= 32 else 2
-
-    def lanes(self, real: Real) -> int:
-        """Numbers in a vector."""
-        return self.vector_bytes // (4 if real == "float32" else 8)
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One kernel of a cell: its equations with what is normalised, masked and zoned out, for one kind of number."""
-
-    cell: Cell
-    real: Real = "float32"
-    normalised: Normalised = ""
-    masked: bool = False
-    zoneout: tuple[str, ...] = ()
-    counted: bool = False
-    """Whether zoneout counts masks; otherwise it takes their mean."""
-
-    def program(self) -> Program:
-        """The equations and their derivatives. Raises NotTraceable."""
-        return _program(self.cell, self.normalised, self.zoneout)
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the code around a kernel has to know of it."""
-
-    index: dict[str, int]
-    gates: tuple[str, ...]
-    apart: tuple[str, ...]
-    past: tuple[str, ...]
-    columns: int
-    width: int
-    normals: int
 
 
 @dataclass
@@ -97,25 +43,9 @@ def layout(program: Program) -> dict[str, int]:
     return {name: place for place, name in enumerate([*SIZES, *more])}
 
 
-def vectors_source(real: Real, machine: Machine) -> str:
-    """The module of vectors that the kernels of one kind of number share."""
-    return _template("vectors.py.jinja").render(
-        real=real,
-        lanes=machine.lanes(real),
-        tile_rows=4,
-        tile_vectors=machine.panel,
-        widths=(4, 2, 1) if machine.panel == 4 else (2, 1),
-        yields=machine.yields,
-        x86=machine.x86,
-        spread=noise.SPREAD,
-        multipliers=noise.MULTIPLIERS,
-        shifts=noise.SHIFTS,
-    )
-
-
 def kernel_source(variant: Variant, vectors: str) -> str:
     """The kernel's module; `vectors` is the name of the module of vectors."""
-    program = variant.program()
+    program = _program(variant)
     cell = variant.cell
     printer = Printer()
     index = layout(program)
@@ -133,7 +63,7 @@ def kernel_source(variant: Variant, vectors: str) -> str:
         len(program.normals),
     )
     inputs, apart = len(program.gates), len(program.apart) if cell.recurrent else 0
-    return _template("kernel.py.jinja").render(
+    return template("kernel.py.jinja").render(
         name=json.dumps(cell.name),
         real=variant.real,
         note=_note(variant),
@@ -326,18 +256,5 @@ def _note(variant: Variant) -> str:
     return f" ({'; '.join(parts)})" if parts else ""
 
 
-@cache
-def _program(cell: Cell, normalised: Normalised, zoneout: tuple[str, ...]) -> Program:
-    return derive(trace(cell, zoneout), normalised)
-
-
-@cache
-def _template(name: str) -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("lstmlab", "kernels/templates"),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template(name)
+def _program(variant: Variant) -> Program:
+    return derive(trace(variant.cell, variant.zoneout), variant.normalised)
