@@ -1,5 +1,6 @@
 """How a recurrence runs: the quickest kernel that gives what the reference gives, and the reason for the choice."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -9,6 +10,7 @@ from lstmlab.cells import CELLS, Cell, State
 from lstmlab.kernels import native, reference
 from lstmlab.kernels.noise import Noise
 from lstmlab.kernels.reversal import reverse
+from lstmlab.kernels.ways import Way
 from lstmlab.kernels.weights import Weights, trim, untrim
 from lstmlab.types import Padded
 
@@ -150,6 +152,23 @@ def run(
         raise ValueError(f'no kernel "{kernel}"; there are {", ".join(KERNELS)}')
     outputs = reverse(outputs) if reversed else outputs
     return untrim(outputs, inputs.values.shape[1]), last if final_state else None
+
+
+def run_ways(
+    cell: Cell, inputs: Padded, ways: Sequence[Way], *, final_state: bool = True
+) -> list[tuple[Padded, State | None]]:
+    """`run` for each direction of a layer, side by side where a kernel can: two directions on two threads."""
+    trimmed = trim(inputs)
+    chosen = {choose(cell, way.weights, way.noise, trimmed).kernel for way in ways}
+    if len(ways) == 1 or chosen != {"cpu"} or not trimmed.values.numel():
+        return [
+            run(cell, inputs, way.weights, way.state, final_state=final_state, reversed=way.reversed, noise=way.noise)
+            for way in ways
+        ]
+    from lstmlab.kernels import cpu
+
+    read = cpu.run_ways(cell, trimmed, ways)
+    return [(untrim(one, inputs.values.shape[1]), last if final_state else None) for one, last in read]
 
 
 def watch(

@@ -16,7 +16,9 @@ from lstmlab.cells import Cell, State
 from lstmlab.kernels.build import kernel
 from lstmlab.kernels.noise import Noise
 from lstmlab.kernels.passes import Given, Pass
+from lstmlab.kernels.passes import run as run_groups
 from lstmlab.kernels.variant import Normalised, Variant
+from lstmlab.kernels.ways import Way
 from lstmlab.kernels.weights import Weights
 from lstmlab.types import Padded
 
@@ -59,14 +61,52 @@ def run(
 ) -> tuple[Padded, State]:
     """Outputs [B T H] and final state [B H], as the reference gives them. `state` None is the cell's own beginning.
 
-    Raises ValueError where inputs and weights are numbers of different kinds.
+    Raises ValueError where inputs and weights are numbers of different kinds or do not fit together.
     """
-    values = inputs.values
-    if torch.is_autocast_enabled("cpu"):
-        values = values.to(weights.bias.dtype)  # a long sum keeps its digits
+    return run_ways(cell, inputs, [Way(weights, state, noise, reversed)])[0]
+
+
+def run_ways(cell: Cell, inputs: Padded, ways: Sequence[Way]) -> list[tuple[Padded, State]]:
+    """Several directions that read the same inputs, side by side: with two threads, one for each of two directions."""
+    dtype = ways[0].weights.bias.dtype
+    # Under autocast a long sum keeps its digits.
+    values = inputs.values.to(dtype) if torch.is_autocast_enabled("cpu") else inputs.values
     lengths = inputs.lengths if inputs.lengths.is_floating_point() else inputs.lengths.to(torch.int64)
-    begin = cell.start(values.new_empty(len(values), weights.hidden_size)) if state is None else state
-    tensors = [
+    tensors = [_tensors(cell, values, way) for way in ways]
+    for some in tensors:
+        _check(cell, some, lengths)
+    everything = [one for some in tensors for one in some]
+    saving = torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in everything)
+    passes = tuple(
+        Pass(
+            kernel(variant(cell, way.weights, way.noise)),
+            lengths.numpy(),
+            reversed=way.reversed,
+            noise=way.noise or Noise(),
+            saving=saving,
+            # A first step from zero needs no product with the past.
+            begins=way.state is not None or bool(cell.initial_state.get(cell.states[0])),
+            threads=max(1, torch.get_num_threads() // len(ways)),
+        )
+        for way in ways
+    )
+    if len({one.kernel.path for one in passes}) > 1:
+        return [one for way in ways for one in run_ways(cell, inputs, [way])]
+    if saving:
+        results = list(_Recurrence.apply(passes, *everything))
+    else:
+        with torch.no_grad():
+            results = _forward(passes, _whole(everything))
+    count = 1 + len(cell.states)
+    parts = [results[at : at + count] for at in range(0, len(results), count)]
+    return [(Padded(one, inputs.lengths), State(**dict(zip(cell.states, end, strict=True)))) for one, *end in parts]
+
+
+def _tensors(cell: Cell, values: Tensor, way: Way) -> list[Tensor | None]:
+    weights, begin = way.weights, way.state
+    if begin is None:
+        begin = cell.start(values.new_empty(len(values), weights.hidden_size))
+    return [
         values,
         weights.input,
         weights.recurrent,
@@ -76,23 +116,6 @@ def run(
         *(weights.gains[name] for name in ("input", "recurrent", "sum") if name in weights.gains),
         *(begin[name] for name in cell.states),
     ]
-    _check(cell, tensors, lengths)
-    saving = torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in tensors)
-    one = Pass(
-        kernel(variant(cell, weights, noise)),
-        lengths.numpy(),
-        reversed=reversed,
-        noise=noise or Noise(),
-        saving=saving,
-        # A first step from zero needs no product with the past.
-        begins=state is not None or bool(cell.initial_state.get(cell.states[0])),
-    )
-    if saving:
-        outputs, *finals = _Recurrence.apply(one, *tensors)
-    else:
-        with torch.no_grad():
-            outputs, *finals = one.forward(_given(one, _whole(tensors)))
-    return Padded(outputs, inputs.lengths), State(**dict(zip(cell.states, finals, strict=True)))
 
 
 def _check(cell: Cell, tensors: Sequence[Tensor | None], lengths: Tensor) -> None:
@@ -122,23 +145,47 @@ def _check(cell: Cell, tensors: Sequence[Tensor | None], lengths: Tensor) -> Non
 
 
 class _Recurrence(torch.autograd.Function):
-    """A pass as one operation of autograd, differentiable once."""
+    """Passes over the same inputs as one operation of autograd, differentiable once."""
 
     @staticmethod
-    def forward(ctx: Any, one: Pass, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, passes: tuple[Pass, ...], *tensors: Tensor | None) -> tuple[Tensor, ...]:
         whole = _whole(tensors)
-        outputs, *finals = one.forward(_given(one, whole))
-        ctx.one, ctx.count = one, len(whole)
+        results = _forward(passes, whole)
+        ctx.passes, ctx.count = passes, len(whole)
         # Saving also outputs makes torch notice when somebody writes over what the backward pass still reads.
-        ctx.save_for_backward(*whole, outputs)
+        ctx.save_for_backward(*whole, *results[:: len(results) // len(passes)])
         ctx.set_materialize_grads(False)
-        return (outputs, *finals)
+        return tuple(results)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        given = _given(ctx.one, ctx.saved_tensors[: ctx.count])
-        return (None, *ctx.one.backward(given, ctx.needs_input_grad[1:], gradients))
+        passes, needed = ctx.passes, ctx.needs_input_grad[1:]
+        parts = zip(
+            passes,
+            _parted(ctx.saved_tensors[: ctx.count], len(passes)),
+            _parted(needed, len(passes)),
+            _parted(gradients, len(passes)),
+            strict=True,
+        )
+        turned = [one.turned(_given(one, tensors), wanted, slopes) for one, tensors, wanted, slopes in parts]
+        run_groups(passes[0].kernel, passes[0].kernel.backward, [group for groups, _ in turned for group in groups])
+        return (None, *(gradient for _, gathered in turned for gradient in gathered()))
+
+
+def _forward(passes: Sequence[Pass], tensors: Sequence[Tensor | None]) -> list[Tensor]:
+    given = [_given(one, part) for one, part in zip(passes, _parted(tensors, len(passes)), strict=True)]
+    prepared = [one.prepared(part) for one, part in zip(passes, given, strict=True)]
+    run_groups(passes[0].kernel, passes[0].kernel.forward, [group for _, groups in prepared for group in groups])
+    for one, (_, groups) in zip(passes, prepared, strict=True):
+        if one.saving:
+            one.keep(groups)
+    return [result for results, _ in prepared for result in results]
+
+
+def _parted(things: Sequence[Any], count: int) -> list[Sequence[Any]]:
+    size = len(things) // count
+    return [things[at * size : (at + 1) * size] for at in range(count)]
 
 
 def _whole(tensors: Sequence[Tensor | None]) -> list[Tensor | None]:

@@ -1,7 +1,7 @@
 """One pass over a layer in one direction: rows dealt out to threads, each thread's plan, and what comes back."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,28 +48,35 @@ class Group:
     held: list[object] = field(default_factory=list)
 
 
+def run(kernel: Kernel, job: Job, groups: Sequence[Group]) -> None:
+    """Each group in a thread of its own."""
+    POOL.run(kernel.signals, job, [group.plan for group in groups])
+
+
 class Pass:
-    """`forward` once, then `backward` as often as asked for: it lets go of the history, so a second one starts anew."""
+    """Forward once, then backward as often as asked for: it lets go of the history, so a second one starts anew."""
 
     def __init__(
-        self, kernel: Kernel, lengths: np.ndarray, *, reversed: bool, noise: Noise, saving: bool, begins: bool
+        self,
+        kernel: Kernel,
+        lengths: np.ndarray,
+        *,
+        reversed: bool,
+        noise: Noise,
+        saving: bool,
+        begins: bool,
+        threads: int,
     ) -> None:
         self.kernel, self.facts, self.cell = kernel, kernel.facts, kernel.variant.cell
         self.lengths, self.reversed, self.noise = lengths, reversed, noise
         self.saving, self.begins = saving, begins
-        self.flush = flushes_denormals()
+        self.threads, self.flush = threads, flushes_denormals()
         self.real = torch.float64 if kernel.variant.real == "float64" else torch.float32
         self._groups: list[Group] | None = None
         self._lock = threading.Lock()
 
-    def forward(self, given: Given) -> list[Tensor]:
-        """Outputs [B T H], then the final states [B H]."""
-        results, groups = self._computed(given)
-        if self.saving:
-            self._groups = groups
-        return results
-
-    def _computed(self, given: Given) -> tuple[list[Tensor], list[Group]]:
+    def prepared(self, given: Given) -> tuple[list[Tensor], list[Group]]:
+        """Memory for outputs [B T H] and final states [B H], and the plans that fill it."""
         (batch, self.steps, self.size), self.units = given.values.shape, given.recurrent.shape[1]
         self.padded, self.padded_size = self._round(self.units), self._round(self.size)
         outputs = fresh(given.values, batch, self.steps, self.units)
@@ -98,16 +105,25 @@ class Pass:
             self._set(group, panels.addresses())
         if len(groups) == 1 and self._teams():
             groups.append(self._teamed(groups[0]))
-        self._run(self.kernel.forward, groups)
         return [outputs, *finals], groups
 
-    def backward(self, given: Given, needed: Sequence[bool], gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
-        """The gradient of each tensor of `given`, in its order; `needed` says so for values and begins."""
+    def keep(self, groups: list[Group]) -> None:
+        """Remember the history for one backward pass."""
+        self._groups = groups
+
+    def turned(
+        self, given: Given, needed: Sequence[bool], gradients: Sequence[Tensor | None]
+    ) -> tuple[list[Group], Callable[[], list[Tensor | None]]]:
+        """The plans of the backward pass, and what hands out the gradient of each tensor of `given` once they have run.
+
+        `needed` says for values and begins whether anybody wants theirs.
+        """
         with self._lock:
             groups, self._groups = self._groups, None
         if groups is None:
             # The history was used up by an earlier backward pass: it is worked out again.
-            groups = self._computed(given)[1]
+            groups = self.prepared(given)[1]
+            run(self.kernel, self.kernel.forward, groups)
         d_outputs, *d_finals = (None if one is None else one.contiguous() for one in gradients)
         d_values = fresh(given.values, *given.values.shape) if needed[0] else None
         states = len(self.cell.states)
@@ -120,12 +136,9 @@ class Pass:
         rooms = [self._prepare_backward(group) for group in groups]
         for group in groups:
             self._point(group, shared)
+            group.held.append(panels)
             self._set(group, panels.addresses())
-        self._run(self.kernel.backward, groups)
-        return [*self._gathered(given, d_values, rooms), *d_begins]
-
-    def _run(self, job: Job, groups: Sequence[Group]) -> None:
-        POOL.run(self.kernel.signals, job, [group.plan for group in groups])
+        return groups, lambda: [*self._gathered(given, d_values, rooms), *d_begins]
 
     # ---- Rows and plans ----
 
@@ -137,7 +150,7 @@ class Pass:
         variant, work = self.kernel.variant, float(self.lengths.sum()) * self.units * self.units
         plain = self.cell.recurrent and not variant.normalised and not variant.masked and not self.saving
         even = self.padded % (2 * self.kernel.panel) == 0
-        enough = work >= WORTH_A_TEAM and torch.get_num_threads() > 1
+        enough = work >= WORTH_A_TEAM and self.threads > 1
         return plain and even and enough and self.kernel.teams and POOL.pairs(self.kernel.signals)
 
     def _teamed(self, first: Group) -> Group:
@@ -153,7 +166,7 @@ class Pass:
         """Rows by thread, the longest first, back and forth so that all threads have about the same to do."""
         order = np.argsort(-self.lengths, kind="stable")
         work = float(self.lengths.sum()) * (self.size + self.units) * len(self.facts.gates) * self.units
-        threads = max(1, min(torch.get_num_threads(), len(order), int(work / WORTH_A_THREAD)))
+        threads = max(1, min(self.threads, len(order), int(work / WORTH_A_THREAD)))
         if len(order) <= FEW_ROWS and self._teams():
             threads = 1
         if threads == 1:

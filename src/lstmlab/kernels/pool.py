@@ -96,17 +96,19 @@ class Pool:
             os.register_at_fork(after_in_child=self._forget)
 
     def run(self, signals: Signals, job: Job, plans: Sequence[np.ndarray]) -> None:
-        """One job for each plan; return when all are done."""
+        """One job for each plan, on as many threads as torch may use; return when all are done."""
         addresses = [plan.ctypes.data for plan in plans]
-        if len(addresses) == 1:
-            job.call(addresses[0])
+        threads = min(len(addresses), torch.get_num_threads())
+        if threads == 1:
+            for address in addresses:
+                job.call(address)
             return
         openmp = self._gnu(signals)
         if openmp is None:
-            self._with_workers(signals, job, addresses)
+            self._with_workers(signals, job, addresses, threads)
             return
         with self._busy:
-            openmp(signals.crew, _board(job.address, addresses), len(addresses))
+            openmp(signals.crew, _board(job.address, addresses), threads)
 
     def pairs(self, signals: Signals) -> bool:
         """Whether two jobs are sure to run at the same time, so that one may wait for the other."""
@@ -117,8 +119,8 @@ class Pool:
             self._openmp, self._asked = _gnu_openmp(), True
         return self._openmp if self._openmp is not None and self._openmp.certain() else None
 
-    def _with_workers(self, signals: Signals, job: Job, plans: Sequence[int]) -> None:
-        workers = self._workers(signals, len(plans) - 1)
+    def _with_workers(self, signals: Signals, job: Job, plans: Sequence[int], threads: int) -> None:
+        workers = self._workers(signals, threads - 1)
         here, others = plans[: len(plans) - len(workers)], plans[len(plans) - len(workers) :]
         with ExitStack() as held:
             # Always in the same order, so that callers cannot wait for each other in a circle.

@@ -310,17 +310,16 @@ class Recurrent(nn.Module):
     def _layer(
         self, layer: int, inputs: Padded, state: State | None, final_state: bool
     ) -> tuple[Padded, list[State | None]]:
-        outputs, ends = [], []
+        ways = []
         for direction in range(len(self.directions)):
             begin = self._begin(state, layer * len(self.directions) + direction)
             weights = self._direction(layer, direction).weights
             weights, noise = regularisation.regularised(self.cell, weights, self.options, self.training)
-            read, end = kernels.run(
-                self.cell, inputs, weights, begin, final_state=final_state, reversed=direction == 1, noise=noise
-            )
-            outputs.append(read.values)
-            ends.append(end)
-        return Padded(torch.cat(outputs, -1) if len(outputs) > 1 else outputs[0], inputs.lengths), ends
+            ways.append(kernels.Way(weights, begin, noise, reversed=direction == 1))
+        read = kernels.run_ways(self.cell, inputs, ways, final_state=final_state)
+        outputs = [one.values for one, _ in read]
+        whole = torch.cat(outputs, -1) if len(outputs) > 1 else outputs[0]
+        return Padded(whole, inputs.lengths), [end for _, end in read]
 
     def _begin(self, state: State | None, at: int) -> State | None:
         return None if state is None else state.map(lambda value: value[at])
