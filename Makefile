@@ -12,7 +12,7 @@ help: ## list the targets
 demo: $(STAMP) ## set up, train a first model and say where its report is
 	@$(BIN)/lstmlab train sine
 
-check: $(STAMP) ## style, imports and the fast tests: under a minute
+check: $(STAMP) ## style, imports and the fast tests: about a minute
 	$(BIN)/ruff check
 	$(BIN)/lint-imports --no-logo
 	$(TEST) -m "not slow"

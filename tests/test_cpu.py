@@ -19,6 +19,8 @@ from lstmlab.kernels import passes, room
 from lstmlab.nn import Recurrent
 from lstmlab.types import Padded
 
+pytestmark = pytest.mark.slow
+
 LSTM = CELLS["lstm"]
 SINGLE = torch.float32
 ROWS = ("outputs", "h", "c", "gradient of inputs", "gradient of first h", "gradient of first c")

@@ -15,6 +15,8 @@ from lstmlab.kernels.variant import Variant
 from lstmlab.kernels.weights import Weights
 from lstmlab.types import Padded
 
+pytestmark = pytest.mark.slow
+
 LSTM = CELLS["lstm"]
 SINGLE = torch.float32
 over_precisions = pytest.mark.parametrize("dtype", [SINGLE, DOUBLE], ids=str)

@@ -32,6 +32,8 @@ from lstmlab.kernels.variant import Variant
 from lstmlab.nn import Recurrent
 from lstmlab.types import Padded
 
+pytestmark = pytest.mark.slow
+
 LSTM = CELLS["lstm"]
 LENGTHS = [9, 0, 14, 3, 14, 1, 7, 2, 11]
 PATIENCE = 30.0

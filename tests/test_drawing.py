@@ -15,6 +15,8 @@ from lstmlab.kernels.drawing import Places
 from lstmlab.kernels.letters import Letter
 from odd_cells import ALL, DAMPED, EVERYTHING, TWO_OF_ONE
 
+pytestmark = pytest.mark.slow
+
 over_cells = pytest.mark.parametrize("cell", ALL, ids=lambda cell: cell.name)
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -23,6 +23,8 @@ from lstmlab.nn import (
 from lstmlab.nn.recurrent import Recurrent
 from lstmlab.types import Padded
 
+pytestmark = pytest.mark.slow
+
 FEATURES = 3
 STACKS = {
     "one way": RecurrentSettings(hidden_size=4, bidirectional=False),

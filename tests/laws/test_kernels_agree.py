@@ -35,6 +35,8 @@ from lstmlab.cells import CELLS, Cell, State
 from lstmlab.kernels.noise import Noise
 from lstmlab.types import Padded
 
+pytestmark = pytest.mark.slow
+
 PAIRS = [pytest.param(cell, kernel, id=f"{cell.name}-{kernel}") for cell, kernel in pairs()]
 over_kernels = pytest.mark.parametrize(("cell", "kernel"), PAIRS)
 over_others = pytest.mark.parametrize(("cell", "kernel"), [one for one in PAIRS if one.values[1] != REFERENCE])
