@@ -172,6 +172,11 @@ _SETTINGS = (  # what a reader asks for first: a name, where it stands
     ("initialisation", "model.encoder.initialisation"),
     ("forget bias at the start", "model.encoder.forget_bias"),
     ("dropout between layers", "model.encoder.dropout"),
+    ("layer normalisation", "model.encoder.layer_norm"),
+    ("recurrent dropout", "model.encoder.recurrent_dropout"),
+    ("zoneout of the output", "model.encoder.zoneout"),
+    ("zoneout of the memory", "model.encoder.zoneout_memory"),
+    ("weight drop", "model.encoder.weight_drop"),
     ("dropout before the output", "model.dropout"),
     ("word dropout", "model.embedding.word_dropout"),
     ("locked dropout", "model.embedding.locked_dropout"),
@@ -206,7 +211,7 @@ def setting(run: Run, path: str) -> Any:
 
 def _settings(run: Run) -> Table:
     found = [(name, setting(run, path)) for name, path in _SETTINGS]
-    off = {"batches per step": 1, "seed": None}
+    off = {"batches per step": 1, "seed": None, "layer normalisation": "none"}
     kept = [
         (name, excerpt(str(value), 40) if isinstance(value, str) else f"{value:g}")
         for name, value in found
