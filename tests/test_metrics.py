@@ -10,6 +10,7 @@ from sklearn import metrics as sk
 
 from lstmlab import metrics
 from lstmlab.errors import InputError
+from lstmlab.metrics.checks import check_shapes
 
 PAIRS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=60).map(np.array)
 
@@ -122,7 +123,7 @@ def test_nothing_to_score(score):
 def test_shapes_must_fit():
     # Outside the test run, where jaxtyping's check is off, broadcasting would make this a number without meaning.
     with pytest.raises(ValueError, match=r"targets are \[3, 1\], predictions \[3\]"):
-        metrics._check(np.zeros((3, 1)), np.zeros(3))
+        check_shapes(np.zeros((3, 1)), np.zeros(3))
 
 
 @pytest.mark.parametrize(

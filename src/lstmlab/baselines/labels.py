@@ -1,6 +1,6 @@
-"""What a score has to beat: the majority class, a linear classifier, naive forecasts.
+"""What a classifier has to beat: the majority class and a linear classifier.
 
-Letters in shapes: N examples, K classes, C context steps, S steps ahead, F features.
+Letters in shapes: N and M examples, K classes.
 """
 
 import re
@@ -8,13 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Num, Shaped
+from jaxtyping import Float, Shaped
 
+from lstmlab.baselines.words import TOKEN
 from lstmlab.errors import InputError
 
-# Words, their apostrophes and combining marks (the Indic blocks are no "word characters" to Python); and marks that
-# carry feeling: "!", "?", emoji. The everyday punctuation between words is left out, so that bigrams reach across it.
-TOKEN = r"""\w(?:['’]?[\w\u0300-\u036f\u0900-\u0d7f])*|[^\w\s.,;:"'()<>/&\-]"""
 MANY = 1000  # texts from which on an n-gram seen in one text only is left out
 
 Labels = Sequence[Any] | Shaped[np.ndarray, "N"]
@@ -81,31 +79,3 @@ def _weights(train_texts: Sequence[str], test_texts: Sequence[str]) -> tuple[Any
         return fit(2)
     except ValueError:  # what scikit-learn raises where no two texts share a word
         return fit(1)
-
-
-def last_value(context: Num[np.ndarray, "N C *F"], horizon: int) -> Num[np.ndarray, "N {horizon} *F"]:
-    """Tomorrow is like today: the last step, repeated."""
-    return seasonal_naive(context, horizon, 1)
-
-
-def seasonal_naive(context: Num[np.ndarray, "N C *F"], horizon: int, season: int) -> Num[np.ndarray, "N {horizon} *F"]:
-    """The last `season` steps, repeated as often as the horizon asks."""
-    _check(context, horizon)
-    if not 1 <= season <= context.shape[1]:
-        raise InputError(
-            f"a season of {season} steps does not fit a context of {context.shape[1]}: expected 1 to {context.shape[1]}"
-        )
-    return context[:, context.shape[1] - season + np.arange(horizon) % season]
-
-
-def mean(context: Num[np.ndarray, "N C *F"], horizon: int) -> Float[np.ndarray, "N {horizon} *F"]:
-    """The mean of the context, repeated."""
-    _check(context, horizon)
-    return np.repeat(context.mean(1, keepdims=True, dtype=np.float64), horizon, 1)
-
-
-def _check(context: np.ndarray, horizon: int) -> None:
-    if horizon < 1 or context.shape[1] < 1:
-        raise InputError(
-            f"a forecast needs a horizon and a context of at least one step, got {horizon} and {context.shape[1]}"
-        )

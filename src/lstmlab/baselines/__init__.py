@@ -1,0 +1,13 @@
+"""What a score has to beat: simple methods, fitted on the training part alone."""
+
+from lstmlab.baselines.forecasts import last_value, mean, seasonal_naive
+from lstmlab.baselines.labels import MANY, linear_text, majority
+from lstmlab.baselines.texts import Retrieval, WordForWord, copy_source
+from lstmlab.baselines.words import PIECE, TOKEN, WORD
+
+__all__ = [
+    "MANY", "linear_text", "majority",
+    "last_value", "mean", "seasonal_naive",
+    "Retrieval", "WordForWord", "copy_source",
+    "PIECE", "TOKEN", "WORD",
+]  # fmt: skip

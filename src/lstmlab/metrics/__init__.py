@@ -1,0 +1,42 @@
+"""Scores as pure functions, each with its unit and its direction.
+
+Every function raises InputError where there is nothing to score and ValueError where targets and predictions do not
+fit each other.
+"""
+
+from lstmlab.metrics.forecasts import mae, mase, mase_scale, rmse, smape
+from lstmlab.metrics.labels import (
+    Bin,
+    ClassScore,
+    accuracy,
+    calibration,
+    calibration_error,
+    confusion,
+    interval,
+    loss,
+    macro_f1,
+    per_class,
+)
+from lstmlab.metrics.scores import SCORES, Score, format_score
+from lstmlab.metrics.texts import (
+    TOKENIZERS,
+    TextScores,
+    corpus_scores,
+    distinct,
+    exact_match,
+    generic_share,
+    perplexity,
+    repeated_share,
+    sentence_bleu,
+    sentence_chrf,
+    token_accuracy,
+)
+
+__all__ = [
+    "SCORES", "Score", "format_score",
+    "Bin", "ClassScore", "accuracy", "calibration", "calibration_error", "confusion", "interval", "loss", "macro_f1",
+    "per_class",
+    "mae", "mase", "mase_scale", "rmse", "smape",
+    "TOKENIZERS", "TextScores", "corpus_scores", "sentence_bleu", "sentence_chrf", "exact_match", "token_accuracy",
+    "perplexity", "distinct", "repeated_share", "generic_share",
+]  # fmt: skip
