@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from lstmlab.data.text import LabelSet, TextEncoder, Tokens
+from lstmlab.data.labels import LabelSet
+from lstmlab.data.text import TextEncoder, Tokens
 from lstmlab.request import assemble
 from lstmlab.tasks.classification import EncodedTexts, TextClassification
 from lstmlab.training.loop import Hooks, Training

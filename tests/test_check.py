@@ -48,6 +48,34 @@ def test_clean_data_has_nothing_but_notes() -> None:
     assert labels.text == 'neg 50.0 %, pos 50.0 %. Always saying "neg" scores 0.500 accuracy.'
 
 
+def pairs(count: int, seed: int) -> pl.DataFrame:
+    """Sentences with targets that are other sentences of about their length."""
+    frame = clean(count, seed)
+    return frame.with_columns(target=pl.col("inputs").str.to_uppercase().str.replace_all("A", "E") + " ja")
+
+
+def test_pairs_are_no_labels() -> None:
+    findings = check({"train": Corpus.of(pairs(200, 0)), "test": Corpus.of(pairs(60, 2))})
+    assert {one.level for one in findings} == {"note"}
+    assert {one.title.split()[0] for one in findings} == {"Lengths"}
+
+
+def test_faults_of_pairs_are_found() -> None:
+    train, test = pairs(200, 0), pairs(60, 1)
+    sources, targets = train["inputs"].to_list(), train["target"].to_list()
+    faulty = put(train, "target", {3: " ", 4: None, 5: sources[5].title(), 6: "short", 7: targets[8], 9: targets[8]})
+    faulty = put(faulty, "inputs", {9: sources[8] + " ", 11: sources[12]})
+    parts = {"train": faulty, "test": put(test, "target", {0: targets[20].lower()})}
+    assert found("Blank targets in train", **parts).examples == ("train 3", "train 4")
+    assert found("Targets equal to their source in train", **parts).examples == ("train 5",)
+    assert "train 6" in found("Sides of very different length in train", **parts).examples
+    assert found("Repeated pairs in train", **parts).examples == ("train 9",)
+    assert found("Sources with several targets in train", **parts).count == 1
+    assert found("Targets of test that train has too", **parts).examples == ("test 0",)
+    shifted = pairs(200, 0).with_columns(pl.col("target").repeat_by(pl.col("id").cast(pl.Int64) % 7 + 1).list.join(" "))
+    assert found("Sides of very different length in train", train=shifted).level == "warning"
+
+
 def test_leaks_are_found_across_case_and_white_space() -> None:
     train, test = clean(200, 0), clean(100, 1)
     leaked = put(test, "inputs", {3: train["inputs"][7].upper(), 5: "  " + train["inputs"][9].replace(" ", "\n ")})

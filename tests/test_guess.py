@@ -4,6 +4,7 @@ import io
 import os
 import shlex
 import tarfile
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -112,7 +113,11 @@ def test_other_tasks_are_named(tmp_path: Path) -> None:
     days = [f"2020-01-{day:02}" for day in range(1, 30)]
     pl.DataFrame({"date": days, "high": [1.5] * 29}).write_csv(tmp_path / "series.csv")
     (tmp_path / "short.tsv").write_text("Go.\tVa !\n" + (tmp_path / "pairs.tsv").read_text())
-    assert guess(tmp_path / "short.tsv").settings == {"data.path": str(tmp_path / "short.tsv")}
+    assert guess(tmp_path / "short.tsv").settings == {
+        "data.path": str(tmp_path / "short.tsv"),
+        "data.source": 1,
+        "data.target": 2,
+    }
     tasks = {
         "play.txt": "language-model",
         "pairs.txt": "translation",
@@ -130,6 +135,72 @@ def test_other_tasks_are_named(tmp_path: Path) -> None:
     assert not table.sure
     assert table.alternatives[0].endswith(f"lstmlab train {tmp_path / 'table.tsv'}")
     assert not guess(pl.DataFrame({"a": [1.5, 2.5], "b": [1, 2]})).sure
+
+
+ROWS = [(f"how are you {at}?", f"I am very well, number {at}") for at in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "task", "source"),
+    [
+        ("english", "french", "translation", "english"),
+        ("target", "source", "translation", "source"),
+        ("question", "answer", "dialogue", "question"),
+        ("reply", "message", "dialogue", "message"),
+        ("en", "fr", "translation", "en"),
+    ],
+)
+def test_names_tell_what_pairs_are(first: str, second: str, task: str, source: str) -> None:
+    found = guess(pl.DataFrame(ROWS, schema=[first, second], orient="row"))
+    assert (found.task, found.sure, found.settings["data.source"]) == (task, True, source)
+    assert {found.settings["data.source"], found.settings["data.target"]} == {first, second}
+
+
+def test_pairs_in_one_language_may_be_dialogue(tmp_path: Path) -> None:
+    same = guess(pl.DataFrame([(b, f"{a} and so {b}") for a, b in ROWS], schema=["one", "two"], orient="row"))
+    assert (same.task, same.sure) == ("dialogue", False)
+    assert [shlex.split(typed)[2] for typed in same.alternatives] == ["dialogue", "translation"]
+    said = [f"so I said number {at} to you" for at in range(40)]
+    (tmp_path / "chain.txt").write_text("".join(f"{a}\t{b}\n" for a, b in pairwise(said)))
+    chain = guess(tmp_path / "chain.txt")
+    assert (chain.task, chain.sure) == ("dialogue", True)
+    assert command(chain).endswith("data.source=1 data.target=2")
+    assert parse_overrides(shlex.split(command(chain))[3:]) == chain.settings
+
+
+def test_whole_dialogues(tmp_path: Path) -> None:
+    for name, text in (
+        ("a.jsonl", '{"turns": ["Hi", "Hello"]}\n'),
+        ("b.jsonl", '{"id": 1, "messages": [{"role": "user", "content": "Hi"}]}\n'),
+        ("c.txt", "Hi . __eou__ Hello . __eou__\n"),
+    ):
+        (tmp_path / name).write_text(text)
+        found = guess(tmp_path / name)
+        assert (found.task, found.settings, found.sure) == ("dialogue", {"data.path": str(tmp_path / name)}, True)
+
+
+def test_pairs_with_and_without_a_line_of_names(tmp_path: Path) -> None:
+    rows = "".join(f"how are you {at}?\tcomment ça va {at} ?\n" for at in range(40))
+    for name in ("a.tsv", "a.txt"):
+        (tmp_path / name).write_text("english\tfrench\n" + rows)
+        assert guess(tmp_path / name).settings["data.source"] == "english"
+        (tmp_path / name).write_text(rows)
+        assert guess(tmp_path / name).settings["data.target"] == 2
+    (tmp_path / "a.csv").write_text(rows.replace("\t", ","))
+    bare = guess(tmp_path / "a.csv")
+    assert (bare.task, bare.sure) == ("translation", False)
+    assert bare.alternatives == ("put a line of column names on top: source,target",)
+
+
+def test_folders_of_aligned_files(tmp_path: Path) -> None:
+    for name in ("train.fr", "train.en", "val.en", "val.fr", "README.md"):
+        (tmp_path / name).write_text("one\ntwo\n")
+    found = guess(tmp_path)
+    assert (found.task, found.sure) == ("translation", True)
+    assert found.settings == {"data.path": str(tmp_path), "data.source": "en", "data.target": "fr"}
+    (tmp_path / "train.de").write_text("one\ntwo\n")
+    with pytest.raises(InputError, match=r"3 languages \(en, de, fr\).*source=en target=fr"):
+        guess(tmp_path)
 
 
 def test_class_folders_and_their_archives(tmp_path: Path) -> None:
@@ -192,6 +263,7 @@ def test_columns_of_lists_and_blanks_are_passed_over() -> None:
         ("bc5cdr-ner/devel.tsv", "tagging"),
         ("wnut17/wnut17train.conll", "tagging"),
         ("tatoeba-en-hi/hin.txt", "translation"),
+        ("simple-dialogs/dialogs.txt", "dialogue"),
         ("tinyshakespeare/input.txt", "language-model"),
     ],
 )

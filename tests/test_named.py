@@ -1,5 +1,6 @@
 """Named sets: how each is read, that it is parsed once, and the real files where they are at hand."""
 
+import gzip
 import hashlib
 import io
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lstmlab.data.datasets import named
+from lstmlab.data.datasets import conversations, named, translations
 from lstmlab.data.download import Remote
 from lstmlab.data.fetch import Files
 from lstmlab.disk import cache_folder
@@ -94,12 +95,113 @@ def test_trec_from_files_and_from_the_zip(tmp_path: Path) -> None:
         named.read_trec(paths, fine=False)
 
 
+def zipped(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_multi30k_has_three_languages_side_by_side(tmp_path: Path) -> None:
+    paths = {}
+    for name in translations.MULTI30K_PARTS.values():
+        for language in ("en", "fr", "de"):
+            file = tmp_path / f"{name}.{language}.gz"
+            # U+2028 stands within a caption, and a reader that ends lines at it loses step.
+            file.write_bytes(gzip.compress(f"{language} one\u2028here\n{language} two \n".encode()))
+            paths[file.name] = file
+    frames, _ = translations.read_multi30k(paths)
+    assert list(frames) == ["train", "valid", "test"]
+    assert frames["test"].columns == ["id", "inputs", "target", "de"]
+    assert frames["test"].rows()[0] == (
+        "test_2016_flickr/1",
+        "en one\u2028here",
+        "fr one\u2028here",
+        "de one\u2028here",
+    )
+    (tmp_path / "val.de.gz").write_bytes(gzip.compress(b"one\n"))
+    with pytest.raises(InputError, match=r"val: \[2, 2, 1\] lines"):
+        translations.read_multi30k(paths)
+    (tmp_path / "val.de.gz").write_bytes(b"damaged")
+    with pytest.raises(InputError, match=r"val\.de\.gz cannot be read as the gzip file"):
+        translations.read_multi30k(paths)
+
+
+def test_tatoeba_with_and_without_attribution_zipped_and_bare(tmp_path: Path) -> None:
+    read = named.NAMED["tatoeba-en-hi"].read
+    lines = "Go.\tVa !\nRun!\tCours\u202f!\r\n".encode()
+    old = zipped(tmp_path / "hin-eng.zip", {"hin.txt": lines, "_about.txt": b""})
+    frames, steps = read({old.name: old})
+    assert frames["train"].rows() == [("1", "Go.", "Va !"), ("2", "Run!", "Cours\u202f!")]
+    assert steps == ()
+    new = tmp_path / "hin.txt"
+    new.write_text("Go.\tVa !\tCC-BY 2.0\n")
+    frames, steps = read({new.name: new})
+    assert frames["train"].rows() == [("1", "Go.", "Va !")]
+    assert "attribution" in steps[0]
+    for bad in ("Go.\n", "Go.\t \n", "a\tb\tc\td\n"):
+        new.write_text("Go.\tVa !\n" + bad)
+        with pytest.raises(InputError, match=r"hin\.txt, line 2: expected"):
+            read({new.name: new})
+    empty = zipped(tmp_path / "hin-eng.zip", {"_about.txt": b""})
+    with pytest.raises(InputError, match=r"hin-eng\.zip"):
+        read({empty.name: empty})
+
+
+def test_dailydialog_from_its_three_archives_and_from_the_outer_one(tmp_path: Path) -> None:
+    inner = {
+        name: zipped(tmp_path / f"{name}.zip", {f"{name}/dialogues_{name}.txt": b"Hi . __eou__ Hello ! __eou__\n"})
+        for name in ("train", "validation", "test")
+    }
+    frames, _ = conversations.read_dailydialog({path.name: path for path in inner.values()})
+    assert list(frames) == ["train", "valid", "test"]
+    assert frames["valid"].rows() == [("valid/1", "Hi .\nHello !", None)]
+    members = {f"ijcnlp_dailydialog/{path.name}": path.read_bytes() for path in inner.values()}
+    outer = zipped(tmp_path / "ijcnlp_dailydialog.zip", members)
+    assert conversations.read_dailydialog({outer.name: outer})[0]["valid"].equals(frames["valid"])
+    outer.write_bytes(b"")
+    with pytest.raises(InputError, match="ijcnlp_dailydialog"):
+        conversations.read_dailydialog({outer.name: outer})
+    broken = zipped(tmp_path / "ijcnlp_dailydialog.zip", dict.fromkeys(members, b"broken"))
+    with pytest.raises(InputError, match=r"train/dialogues_train\.txt"):
+        conversations.read_dailydialog({broken.name: broken})
+
+
+def test_simple_dialogs_are_chained(tmp_path: Path) -> None:
+    path = tmp_path / "dialogs.txt"
+    path.write_text("hi\tho\nho    how are you?\nbye\tbye!\n")
+    frames, steps = conversations.read_simple_dialogs({path.name: path})
+    assert frames["train"].rows() == [("1", "hi\nho\nhow are you?", None), ("3", "bye\nbye!", None)]
+    assert "3 lines" in steps[0]
+    assert "2 dialogues" in steps[0]
+    path.write_text("hi\tho\nalone\n")
+    with pytest.raises(InputError, match=r"dialogs\.txt, line 2"):
+        conversations.read_simple_dialogs({path.name: path})
+
+
+def test_chatterbot_conversations(tmp_path: Path) -> None:
+    path = tmp_path / "food.yml"
+    path.write_text(
+        "categories:\n- food\nconversations:\n- - Do you drink?\n  - no\n"
+        "- - How many?\n  - 42\n  - |-\n    a\n      b\n- lost its dash\n"
+    )
+    frames, steps = conversations.read_chatterbot({path.name: path})
+    # To YAML 1.2 `no` is a word; 42 is a number, and was text to its writer.
+    assert frames["train"].rows() == [("food/1", "Do you drink?\nno", None), ("food/2", "How many?\n42\na b", None)]
+    assert steps[1] == "Conversations of a single turn left out: 1."
+    for bad in ("a: [", "conversations: 3", "- a", "!!python/object:os.system {}", "conversations: [\x00]"):
+        path.write_text(bad)
+        with pytest.raises(InputError, match=r"food\.yml"):
+            conversations.read_chatterbot({path.name: path})
+
+
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"\x1f\x8b\x08\x00broken", b"PK\x03\x04broken"])
 def test_damaged_archives(tmp_path: Path, content: bytes) -> None:
     for name, read in (
         ("rt-polaritydata.tar.gz", named.read_mr),
         ("qc.zip", named.NAMED["trec-qc"].read),
         ("aclImdb_v1.tar.gz", named.read_imdb),
+        ("fra-eng.zip", named.NAMED["tatoeba-en-fr"].read),
     ):
         path = tmp_path / name
         path.write_bytes(content)
@@ -222,18 +324,30 @@ def test_the_list(toy: Toy) -> None:
     rows = {row.name: row for row in named.listed()}
     assert list(rows) == list(named.NAMED)
     assert rows["toy"] == named.Listed("toy", "classification", 3, "CC0", str(toy.path.parent))
+    assert rows["phrases"].place == "part of lstmlab"
     assert rows["imdb"].place == "not here"
     assert rows["imdb"].size == 84_125_825
+
+
+MOVING = {"tatoeba-en-fr", "tatoeba-en-hi", "dailydialog", "simple-dialogs", "chatterbot-corpus-en"}
+"""What has no checksum to pin: its publisher changes it, or never told one."""
 
 
 @pytest.mark.parametrize("name", named.NAMED)
 def test_every_entry_is_complete(name: str) -> None:
     entry = named.NAMED[name]
-    assert entry.frozen
+    assert entry.frozen == (name not in MOVING)
     assert entry.name == name
-    assert all((entry.about.endswith("."), entry.task, entry.citation, entry.files.licence, entry.files.size))
-    assert entry.homepage.startswith("https://")
-    assert all(remote.address.startswith("https://") for remote in entry.files.layouts[0])
+    assert all((entry.about.endswith("."), entry.task, entry.citation, entry.files.licence))
+    assert bool(entry.languages) == (entry.task == "translation")
+    if name == "phrases":
+        assert not any(entry.files.layouts)
+        return
+    secure = ("https://", "http://") if name == "dailydialog" else ("https://",)
+    assert entry.homepage.startswith(secure)
+    assert bool(entry.files.size) == entry.frozen
+    addresses = [remote.address for remote in entry.files.layouts[0]]
+    assert all(address.startswith(secure) for address in addresses) or name == "simple-dialogs"
     pins = [pin for layout in entry.files.layouts for remote in layout for pin in (remote.sha256, remote.md5) if pin]
     assert all(len(pin) in (32, 64) and set(pin) <= set("0123456789abcdef") for pin in pins)
 
@@ -269,6 +383,34 @@ def test_real_counts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert corpus.frame["id"].is_unique().all()
         assert corpus.frame["inputs"].str.strip_chars().ne("").all()
         assert not corpus.frame["inputs"].str.contains("<br />", literal=True).any()
+
+
+PAIRED = {
+    "multi30k": {"train": 29_000, "valid": 1014, "test": 1000},
+    "dailydialog": {"train": 11_118, "valid": 1000, "test": 1000},
+    "simple-dialogs": {"train": 345},
+    "chatterbot-corpus-en": {"train": 2025},
+    "tatoeba-en-hi": {"train": 3117},
+    "tatoeba-en-fr": {"train": 142_787},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAIRED)
+def test_real_pairs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real(name, monkeypatch)
+    parts, source = named.open_named(name)
+    assert {part: len(corpus) for part, corpus in parts.items()} == PAIRED[name]
+    assert tuple(parts) == named.NAMED[name].parts
+    assert source.address
+    for corpus in parts.values():
+        assert corpus.frame["id"].is_unique().all()
+        assert corpus.frame["inputs"].str.strip_chars().ne("").all()
+        if named.NAMED[name].languages:
+            assert corpus.frame["target"].str.strip_chars().ne("").all()
+        else:
+            assert corpus.frame["target"].is_null().all()
+            assert corpus.frame["inputs"].str.contains("\n", literal=True).all()
 
 
 def test_real_fine_labels(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstmlab.data.text import LabelSet, TextEncoder, TextSettings, kept
+from lstmlab.data.labels import LabelSet
+from lstmlab.data.text import TextEncoder, TextSettings, kept
 from lstmlab.data.tokens import Tokens
 from lstmlab.errors import InputError
 from lstmlab.recipe import validate

@@ -153,16 +153,29 @@ def fields(settings: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, A
             yield f"{prefix}{name}", info
 
 
-def resolve(key: str, paths: Sequence[str]) -> str:
+FOLLOWS: dict[str, Any] = {"follows": True}
+"""Marks (as `json_schema_extra`) a setting that is as another of the same name unless it is written in full: the tail
+of its path then means the other.
+"""
+
+
+def paths(settings: type[BaseModel]) -> dict[str, bool]:
+    """The path of every setting, and whether it follows another."""
+    return {path: info.json_schema_extra == FOLLOWS for path, info in fields(settings)}
+
+
+def resolve(key: str, paths: Mapping[str, bool] | Sequence[str]) -> str:
     """The one path that `key` is a tail of. Exact paths win; ambiguous and unknown keys are refused."""
     if key in paths:
         return key
-    found = [path for path in paths if path.endswith("." + key)]
+    follows = paths if isinstance(paths, Mapping) else {}
+    every = [path for path in paths if path.endswith("." + key)]
+    found = [path for path in every if not follows.get(path)] or every
     if len(found) == 1:
         return found[0]
     if found:
         raise InputError(f'"{key}" could be any of {", ".join(found)}: write more of it')
-    tails = {path.rsplit(".", 1)[-1]: path for path in paths}
+    tails = {path.rsplit(".", 1)[-1]: path for path in reversed(list(paths))}
     match = nearest(key, paths) or [tails[name] for name in nearest(key.rsplit(".", 1)[-1], tails)]
     raise InputError(f'no setting "{key}".' + (f" Did you mean {match[0]}?" if match else ""))
 
@@ -180,7 +193,9 @@ def parse_overrides(words: Sequence[str]) -> Tree:
     return tree
 
 
-def override(tree: Mapping[str, Any], changes: Mapping[str, Any], paths: Sequence[str]) -> tuple[Tree, list[str]]:
+def override(
+    tree: Mapping[str, Any], changes: Mapping[str, Any], paths: Mapping[str, bool] | Sequence[str]
+) -> tuple[Tree, list[str]]:
     """`tree` with each change set at the path its key is a tail of, and those paths in the order given."""
     merged = json.loads(json.dumps(tree))
     typed: list[str] = []

@@ -103,11 +103,13 @@ class Loss:
     """A sum and what it was summed over, kept apart so that the loop divides exactly once.
 
     `rows` [B] holds each example's own sum (nats or squared units); `count` is how many things all rows sum over:
-    examples, tokens or points.
+    examples, tokens or points. `told` [B] is what people are told instead of what is minimised, where that is something
+    else (a smoothed truth).
     """
 
     rows: Float[Tensor, "B"]
     count: int
+    told: Float[Tensor, "B"] | None = None
 
     @property
     def total(self) -> Float[Tensor, ""]:

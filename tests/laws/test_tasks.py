@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 import torch
 
+from conftest import PLAIN
 from lstmlab import request
 from lstmlab.api import run_recipe
 from lstmlab.data.corpus import Dataset
@@ -18,18 +19,30 @@ from lstmlab.training.inference import Predictor
 from lstmlab.training.loop import evaluate
 
 CPU = torch.device("cpu")
+PAIRS = {"text.level": "word", "hidden_size": 16, "model.embedding.size": 16, "data.limit": 100, "max_length": 12}
 SMALL: dict[str, dict[str, Any]] = {
+    "translation": {**PAIRS, "data.name": "phrases", "glance": 5},
+    "dialogue": {**PAIRS, "glance": 5},
     "classification": {"hidden_size": 16, "model.embedding.size": 16},
     "forecasting": {"hidden_size": 16, "points": 300, "end": 30.0, "horizon": 20, "valid_fraction": 0.2},
 }
-BLIND = {"classification": math.log(2), "forecasting": 1.0}
-"""Loss of knowing nothing: ln K for two balanced classes; the variance of scaled values."""
+BLIND = {"classification": math.log(2), "forecasting": 1.0, "translation": None, "dialogue": None}
+"""Loss of knowing nothing: ln K for two balanced classes, ln V for a vocabulary; the variance of scaled values."""
+
+
+def blind(task: Any) -> float:
+    return BLIND[task.name] or math.log(task.languages.target.size)
 
 
 @pytest.fixture(params=TASKS)
 def recipe(request: pytest.FixtureRequest, reviews: Path) -> Any:
     name = request.param
     own = {"path": str(reviews), "text": "review", "label": "stars"} if name == "classification" else {}
+    if name == "dialogue":
+        turns = [f"{one}, {other}?" for one in PLAIN for other in PLAIN]
+        path = reviews.with_name("talk.txt")
+        path.write_text("\n\n".join("\n".join(turns[at : at + 4]) for at in range(0, 160, 4)), encoding="utf-8")
+        own = {"path": str(path)}
     return _assemble(name, {**SMALL[name], **own})
 
 
@@ -52,9 +65,10 @@ def test_the_loss_at_the_start_is_a_blind_guess(recipe: Any) -> None:
     torch.manual_seed(0)
     encoded = task.encode(data.train, "train")
     _, losses, count = evaluate(task.build(), task, encoded, CPU)
-    assert losses.sum() / count == pytest.approx(BLIND[recipe.task], rel=0.25)
+    assert losses.sum() / count == pytest.approx(blind(task), rel=0.25)
 
 
+@pytest.mark.slow
 def test_eight_examples_are_learned_by_heart(recipe: Any) -> None:
     task, data = prepared(recipe)
     torch.manual_seed(0)
@@ -68,9 +82,10 @@ def test_eight_examples_are_learned_by_heart(recipe: Any) -> None:
         loss = task.loss(task.outputs(model, batch), batch).mean
         loss.backward()
         optimizer.step()
-    assert float(loss.detach()) < 0.01 * BLIND[recipe.task]
+    assert float(loss.detach()) < 0.01 * blind(task)
 
 
+@pytest.mark.usefixtures("unreported")
 def test_restore_predicts_what_prepare_did(tmp_path: Path, recipe: Any) -> None:
     run = run_recipe(
         recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": 1})}),
@@ -89,9 +104,9 @@ def test_a_poisoned_test_part_changes_nothing_that_was_fitted(recipe: Any) -> No
     task, data = prepared(recipe)
     assert data.test is not None
     poison = (
-        pl.Series("inputs", ["zzz poison qqq"] * len(data.test))
-        if recipe.task == "classification"
-        else pl.Series("inputs", [[1e9] * recipe.data.window] * len(data.test))
+        pl.Series("inputs", [[1e9] * recipe.data.window] * len(data.test))
+        if recipe.task == "forecasting"
+        else pl.Series("inputs", ["zzz poison qqq"] * len(data.test))
     )
     poisoned = type(data.test)(data.test.frame.with_columns(poison), "poisoned")
     other = TASKS[recipe.task].prepare(recipe, Dataset(data.train, data.valid, poisoned, data.source), Watch())

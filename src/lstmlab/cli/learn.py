@@ -76,6 +76,10 @@ def monitor(console: Console, signals: Signals) -> "Monitor":
 
     def row(row: dict[str, Any], settings: "LoopSettings") -> None:
         console.line(epoch_line(row, settings))
+        for one in row.get("samples", []):
+            console.line(
+                f"    {_one_line(one['input'])} → {_one_line(one['prediction'])}   ({_one_line(one['target'])})"
+            )
         signals.training = True
 
     def say(line: str) -> None:
@@ -94,6 +98,12 @@ def monitor(console: Console, signals: Signals) -> "Monitor":
         stop=signals.stop,
         scored=scored,
     )
+
+
+def _one_line(text: str, most: int = 60) -> str:
+    """A text on one line, turns parted by a bar, cut where it is long."""
+    line = " | ".join(" ".join(turn.split()) for turn in text.split("\n"))
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def begin(console: Console, facts: dict[str, Any]) -> None:
@@ -174,8 +184,7 @@ def _recipe(console: Console, what: str, changes: Sequence[str]) -> "Recipe":
     if not request.is_data(what):
         return request.assemble(what, typed)
     tree, found = request.guessed(Path(what), typed)
-    columns = {key.split(".")[-1] for key in typed} & {"text", "label"}
-    if len(columns) == 2:
+    if request.columns_typed(typed):
         return experiment.assemble(tree, typed, what)
     console.line(f"Guessed: {found.task}. " + " ".join(found.reasons))
     console.line(f"That is: {command(found)} {shlex.join(changes)}".rstrip())

@@ -5,19 +5,14 @@ examples, so that it can be looked up and mended.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
 
 import polars as pl
 
+from lstmlab.data import pair_check
 from lstmlab.data.corpus import Corpus
+from lstmlab.data.finding import EXAMPLES, LEVELS, SERIOUS, Finding, counted, ids, of
 
-Level = Literal["problem", "warning", "note"]
-LEVELS: tuple[Level, ...] = ("problem", "warning", "note")
-
-SERIOUS = 0.01
-"""Share of a part (0 to 1) above which a leak into it is a problem, below it a warning."""
 LOPSIDED = 0.8
 """Share of the commonest label above which the data counts as unbalanced."""
 UNEVEN = 10
@@ -28,7 +23,6 @@ SHORT = 2
 """Texts of fewer words are very short."""
 LONG = 20
 """Texts of more than this many times the median number of words are very long."""
-EXAMPLES = 5
 
 # UTF-8 read as cp1252 or latin-1 (é becomes Ã©, ’ becomes â€™), and the sign for bytes that were no character.
 _MOJIBAKE = r"Ã[\x{80}-\x{BF}€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|Â[\x{A0}-\x{BF}]|â€|ï»¿|\x{FFFD}"
@@ -38,36 +32,25 @@ _HTML = (
 )
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing somebody should know before training on this data."""
-
-    level: Level
-    """problem: scores would mislead or training fails; warning: look at it; note: good to know."""
-    title: str
-    text: str
-    """What was found, in sentences with numbers, and what to do about it."""
-    count: int
-    """How many examples (or labels, where the title is about labels)."""
-    examples: tuple[str, ...] = ()
-    """Ids, with the part in front where the id does not say it."""
-
-
 def check(parts: Mapping[str, Corpus]) -> tuple[Finding, ...]:
     """All findings about the parts of a data set, problems first.
 
-    Texts are looked at where inputs are text, labels where targets are text or whole numbers.
+    Texts are looked at where inputs are text, labels where targets are text or whole numbers. Where targets are
+    sentences (translations, replies), what is looked at is pairs.
     """
     parts = {name: part for name, part in parts.items() if len(part)}
     found: list[Finding] = []
+    paired = pair_check.paired(parts)
     if parts and all(part.frame.schema["inputs"] == pl.String for part in parts.values()):
         rows = _rows(parts)
         for part in parts:
             here = rows.filter(pl.col("part") == part)
-            found += [*_blank(here, part), *_repeated(here, part), *_lengths(here, part), *_broken(here, part)]
+            found += [*_blank(here, part), *_lengths(here, part), *_broken(here, part)]
+            found += pair_check.within(here, part) if paired else _repeated(here, part)
         found += [finding for early, late in combinations(parts, 2) for finding in _leak(rows, early, late)]
-        found += _contradictions(rows)
-    found += _labels(parts)
+        found += pair_check.across(rows) if paired else _contradictions(rows)
+    if not paired:
+        found += _labels(parts)
     return tuple(sorted(found, key=lambda finding: LEVELS.index(finding.level)))
 
 
@@ -102,9 +85,9 @@ def _blank(rows: pl.DataFrame, part: str) -> Iterator[Finding]:
         yield Finding(
             "problem",
             f"Blank texts in {part}",
-            f"{_of(len(blank), len(rows))} of {part} are blank: nothing can be learned from them. Remove them.",
+            f"{of(len(blank), len(rows))} of {part} are blank: nothing can be learned from them. Remove them.",
             len(blank),
-            _ids(blank),
+            ids(blank),
         )
 
 
@@ -115,9 +98,9 @@ def _repeated(rows: pl.DataFrame, part: str) -> Iterator[Finding]:
         yield Finding(
             "warning",
             f"Duplicates within {part}",
-            f"{_of(len(again), len(rows))} of {part} repeat an earlier text of it: they count twice. Keep one of each.",
+            f"{of(len(again), len(rows))} of {part} repeat an earlier text of it: they count twice. Keep one of each.",
             len(again),
-            _ids(again),
+            ids(again),
         )
 
 
@@ -131,7 +114,7 @@ def _leak(rows: pl.DataFrame, early: str, late: str) -> Iterator[Finding]:
         yield Finding(
             "problem" if len(both) > SERIOUS * len(there) else "warning",
             f"Leak from {early} into {late}",
-            f"{_of(len(both), len(there))} of {late} stand in {early} too: the score on {late} is partly "
+            f"{of(len(both), len(there))} of {late} stand in {early} too: the score on {late} is partly "
             f"memory. Remove them from {early}.",
             len(both),
             tuple(pairs),
@@ -148,7 +131,7 @@ def _contradictions(rows: pl.DataFrame) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "The same text with different labels",
-            f"{_count(texts, 'text stands', 'texts stand')} there with more than one label, in "
+            f"{counted(texts, 'text stands', 'texts stand')} there with more than one label, in "
             f"{len(split):,} examples: no model can get them all right.",
             len(split),
             tuple(told),
@@ -167,7 +150,7 @@ def _lengths(rows: pl.DataFrame, part: str) -> Iterator[Finding]:
     yield Finding(
         "note",
         f"Lengths in {part}",
-        f"Half of the texts have at most {_count(middle, 'word', 'words')}; 90 % have {low:,} to {high:,}; "
+        f"Half of the texts have at most {counted(middle, 'word', 'words')}; 90 % have {low:,} to {high:,}; "
         f"the longest has {most:,} words ({characters:,} characters).",
         len(rows),
     )
@@ -176,18 +159,18 @@ def _lengths(rows: pl.DataFrame, part: str) -> Iterator[Finding]:
         yield Finding(
             "warning" if middle > SHORT and len(short) > SERIOUS * len(rows) else "note",
             f"Very short texts in {part}",
-            f"{_of(len(short), len(rows))} of {part} have a single word.",
+            f"{of(len(short), len(rows))} of {part} have a single word.",
             len(short),
-            _ids(short),
+            ids(short),
         )
     if len(long):
         yield Finding(
             "warning",
             f"Very long texts in {part}",
-            f"{_of(len(long), len(rows))} of {part} are more than {LONG} times as long as the median: "
+            f"{of(len(long), len(rows))} of {part} are more than {LONG} times as long as the median: "
             "several texts run together, or an unclosed quote?",
             len(long),
-            _ids(long),
+            ids(long),
         )
 
 
@@ -197,20 +180,20 @@ def _broken(rows: pl.DataFrame, part: str) -> Iterator[Finding]:
         yield Finding(
             "warning",
             f"Suspicious characters in {part}",
-            f"{_of(len(garbled), len(rows))} of {part} hold signs of a wrong encoding (such as Ã© for é, or "
+            f"{of(len(garbled), len(rows))} of {part} hold signs of a wrong encoding (such as Ã© for é, or "
             "the replacement character): read the original with its own encoding (data.encoding).",
             len(garbled),
-            _ids(garbled),
+            ids(garbled),
         )
     marked = rows.filter(pl.col("inputs").str.contains(_HTML))
     if len(marked):
         yield Finding(
             "warning",
             f"HTML in {part}",
-            f"{_of(len(marked), len(rows))} of {part} hold HTML such as <br /> or &amp;: the model would "
+            f"{of(len(marked), len(rows))} of {part} hold HTML such as <br /> or &amp;: the model would "
             "learn it as words.",
             len(marked),
-            _ids(marked),
+            ids(marked),
         )
 
 
@@ -224,7 +207,7 @@ def _labels(parts: Mapping[str, Corpus]) -> Iterator[Finding]:
             yield Finding(
                 "problem",
                 f"Missing labels in {name}",
-                f"{_of(len(missing), len(targets))} of {name} have no label, others do.",
+                f"{of(len(missing), len(targets))} of {name} have no label, others do.",
                 len(missing),
                 tuple(part.frame["id"][missing[:EXAMPLES]].to_list()),
             )
@@ -266,7 +249,7 @@ def _shares(part: str, counts: Mapping[str, int]) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "Rare labels in train",
-            f"{_count(len(few), 'label has', 'labels have')} fewer than {FEW} training examples: {_list(few)}.",
+            f"{counted(len(few), 'label has', 'labels have')} fewer than {FEW} training examples: {_list(few)}.",
             len(few),
         )
 
@@ -280,7 +263,7 @@ def _unmatched(part: str, counts: Mapping[str, int], train: Mapping[str, int]) -
         yield Finding(
             "problem",
             f"Labels of {part} that train lacks",
-            f"{_list(strange)}: {_count(rows, 'example', 'examples')} of {part} cannot be got right.",
+            f"{_list(strange)}: {counted(rows, 'example', 'examples')} of {part} cannot be got right.",
             len(strange),
         )
     if unseen and len(counts) > 1:
@@ -307,18 +290,5 @@ def _spellings(labels: Iterable[str]) -> Iterator[Finding]:
         )
 
 
-def _of(count: int, total: int) -> str:
-    share = 100 * count / total
-    return f"{count:,} of {total:,} examples ({'under 0.1' if share < 0.1 else format(share, '.1f')} %)"
-
-
-def _count(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
-
-
 def _list(names: list[str]) -> str:
     return ", ".join(f'"{name}"' for name in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-
-
-def _ids(rows: pl.DataFrame) -> tuple[str, ...]:
-    return tuple(rows["id"].head(EXAMPLES).to_list())

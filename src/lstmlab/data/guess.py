@@ -7,14 +7,14 @@ what to type instead.
 import io
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 import polars as pl
 
-from lstmlab.data import contents
-from lstmlab.data.datasets import files, folders
+from lstmlab.data import contents, pair_guess
+from lstmlab.data.datasets import dialogues, files, folders, pair_tables
 from lstmlab.errors import InputError
 from lstmlab.recipe import scalar
 
@@ -59,7 +59,7 @@ class Guess:
     """A task with the settings that make it so."""
 
     task: str
-    """classification, tagging, language-model, translation or forecasting."""
+    """classification, tagging, language-model, translation, dialogue or forecasting."""
     settings: dict[str, object]
     """Dotted setting → value, such as data.path, data.text, data.label."""
     reasons: tuple[str, ...]
@@ -126,12 +126,19 @@ def guess(source: Path | object, *, encoding: str = "utf-8") -> Guess:
     if suffix.endswith((".tsv", ".tab")) and _tagged(_lines(source, encoding)):
         reason = "every line is a word and a tag, and blank lines stand between sentences."
         return Guess("tagging", settings, (reason,), True)
-    return _table(files.read_table(source, encoding=encoding), settings, named=False)
+    table = files.read_table(source, encoding=encoding)
+    if key := pair_guess.turns_column(table):
+        return Guess("dialogue", settings, (f'"{key}" holds the turns of a dialogue.',), True)
+    return _table(table, settings, named=False)
 
 
 def command(found: Guess) -> str:
     """The full command a guess stands for, quoted for the shell."""
-    words = (f"{key}={_value(str(value))}" for key, value in found.settings.items())
+    # A column counted from 1 is typed as the number it is.
+    words = (
+        f"{key}={value}" if isinstance(value, int) else f"{key}={_value(str(value))}"
+        for key, value in found.settings.items()
+    )
     return " ".join(["lstmlab", "train", found.task, *(shlex.quote(word) for word in words)])
 
 
@@ -150,6 +157,10 @@ def _folders(path: Path, settings: dict[str, object], encoding: str) -> Guess:
     try:
         parts = folders.read_folders(path, encoding=encoding)
     except InputError as error:
+        if path.is_dir() and (found := pair_guess.sides(path)):
+            source, target, sides = found
+            reason = f"it holds aligned files ending in .{source} and .{target} ({', '.join(sides)})."
+            return Guess("translation", settings | {"data.source": source, "data.target": target}, (reason,), True)
         tables = sorted(entry.name for entry in path.iterdir() if files.known(entry)) if path.is_dir() else []
         if not tables:
             raise
@@ -174,6 +185,8 @@ def _plain(path: Path, settings: dict[str, object], encoding: str) -> Guess:
     lines = [line for line in _lines(path, encoding) if line.strip()]
     if not lines:
         raise InputError(f"{path}: nothing but blank lines")
+    if any(dialogues.END in line for line in lines):
+        return Guess("dialogue", settings, (f"{dialogues.END} stands between the turns of its lines.",), True)
     fields = {line.count("\t") + 1 for line in lines}
     if fields == {1}:
         return Guess("language-model", settings, (f"{path.name} is plain text without columns.",), True)
@@ -182,12 +195,14 @@ def _plain(path: Path, settings: dict[str, object], encoding: str) -> Guess:
     if len(fields) > 1:
         reason = "some of its lines hold tabs, but not all the same number of them."
         return Guess("language-model", settings, (reason,), False, (renamed,))
-    table = pl.DataFrame([line.split("\t") for line in lines], orient="row")
+    rows = [line.split("\t") for line in lines]
+    headless = not pair_tables.names_columns(rows[0]) or len(rows) < 2
+    names = [f"column_{at}" for at in range(1, len(rows[0]) + 1)] if headless else [name.strip() for name in rows[0]]
+    table = pl.DataFrame(rows if headless else rows[1:], schema=names, orient="row")
     columns = [_column(table[name].gather_every(-(-len(table) // ROWS))) for name in table.columns]
     texts = [column.words >= 1.3 and column.distinct > 0.3 * column.count for column in columns]
     if len(columns) in (2, 3) and all(texts):
-        reason = "tabs part every line into texts that belong together (translations, or questions and replies)."
-        return Guess("translation", settings, (reason,), True)
+        return _pairs(table, table.columns[0], table.columns[1], settings, headless=headless)
     reason = f"tabs part every line into {len(columns)} fields: it looks like a table rather than prose."
     return Guess("language-model", settings, (reason,), False, (renamed,))
 
@@ -210,10 +225,8 @@ def _table(frame: pl.DataFrame, settings: dict[str, object], *, named: bool) -> 
     labels = sorted((column for column in columns if column.label > 0), key=lambda column: -column.label)
     headless = not named and _headless(sample)
     if not labels and len(prose) == 2:
-        pair = {} if headless else {"data.source": prose[-1].name, "data.target": prose[0].name}
-        if frame.columns.index(prose[0].name) < frame.columns.index(prose[1].name):
-            pair = dict(zip(pair, reversed(pair.values()), strict=True))
-        return Guess("translation", settings | pair, ("it has two columns of text and no label.",), True)
+        first, second = sorted((column.name for column in prose), key=frame.columns.index)
+        return _pairs(sample, first, second, settings, headless=headless)
     if not prose and any(column.numeric for column in columns):
         dates = [column.name for column in columns if column.dated or column.name.lower() in ("date", "year", "time")]
         if dates or all(column.numeric for column in columns):
@@ -228,6 +241,29 @@ def _table(frame: pl.DataFrame, settings: dict[str, object], *, named: bool) -> 
     )
     reason = f'its first row looks like data, not like column names ("{_short(frame.columns[0])}", …).'
     return Guess(found.task, settings, (reason, *found.reasons), False, (f"put a line of column names on top: {line}",))
+
+
+def _pairs(table: pl.DataFrame, first: str, second: str, settings: dict[str, object], *, headless: bool) -> Guess:
+    """Two columns of text without a label: translations, or questions with their replies."""
+    path = Path(str(settings.get("data.path", "")))
+    if not headless or pair_tables.names_columns([first, second]):
+        found = pair_guess.pairing(table, first, second)
+        chosen: dict[str, object] = {"data.source": found.source, "data.target": found.target}
+    else:
+        columns = [str(at) for at in range(1, len(table.columns) + 1)]
+        left, right = columns[table.columns.index(first)], columns[table.columns.index(second)]
+        found = pair_guess.pairing(table.rename(dict(zip(table.columns, columns, strict=True))), left, right)
+        chosen = {"data.source": int(found.source), "data.target": int(found.target)}
+        if not pair_tables.tabbed(path):
+            reason = f'its first row looks like data, not like column names ("{_short(first)}", …).'
+            line = "put a line of column names on top: source,target"
+            return Guess(found.task, settings, (reason, found.reason), False, (line,))
+    guessed = Guess(found.task, settings | chosen, (found.reason,), found.sure)
+    if found.sure:
+        return guessed
+    other = "translation" if found.task == "dialogue" else "dialogue"
+    others = tuple(command(replace(guessed, task=task)) for task in (found.task, other))
+    return replace(guessed, alternatives=others)
 
 
 def _classification(prose: list[_Column], labels: list[_Column], settings: dict[str, object]) -> Guess:

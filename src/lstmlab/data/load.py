@@ -98,6 +98,12 @@ class Watch:
 
 def load(settings: DataSettings, seed: int, watch: Watch = Watch()) -> Dataset:
     """The parts of the data a recipe names. Raises InputError for every fault of file, column, label or name."""
+    chosen = named.NAMED.get(str(settings.name))
+    if chosen is not None and chosen.task != "classification":
+        raise InputError(
+            f"{chosen.name} is a data set for {chosen.task}, not for classification: "
+            f"lstmlab train {chosen.task} name={chosen.name}"
+        )
     parts, source = read(settings, seed, watch)
     return complete(parts, source, settings, seed)
 

@@ -1,4 +1,4 @@
-"""From text to numbers and back: words, characters or subwords, and label sets.
+"""From text to numbers and back: words, characters or subwords.
 
 Splitting is one regular expression run in Rust over whole columns (polars), so 50,000 reviews take seconds and a single
 text in `predict` goes through the very same code. Ids 0 and 1 are `<pad>` and `<unk>` at every level; no text can
@@ -18,7 +18,7 @@ from jaxtyping import Int
 from pydantic import Field, model_validator
 
 from lstmlab.data.tokens import PAD, Tokens, kept
-from lstmlab.errors import InputError, nearest
+from lstmlab.errors import InputError
 from lstmlab.recipe import Settings, dump, validate
 
 UNKNOWN = 1
@@ -47,6 +47,8 @@ def _word_pattern() -> str:
 
 WORD = _word_pattern()
 MARK = r"[^\s\p{Cc}\p{Cf}]\p{M}*"  # any other visible character
+# Translation's classical way: marks stand alone, an apostrophe ends a word (l' homme), all else is parted by blanks.
+SIMPLE_WORD, SIMPLE_MARK = r"""[^\s.,!?;:()"'’]+['’]?|['’]""", r"""[.,!?;:()"]"""
 # Loses nothing: every character falls into one alternative. Both Rust's and Oniguruma's syntax.
 SUBWORD = r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+|\s"
 
@@ -58,6 +60,9 @@ class TextSettings(Settings):
     """What a token is: a word or punctuation mark, a character, or a piece of a word (byte-level BPE)."""
     lowercase: bool = True
     """Whether capitals are made small first."""
+    words: Literal["unicode", "simple"] = "unicode"
+    """Words: how they are found. unicode: letters of any script, numbers such as 3.5, marks one by one; simple: what
+    blanks part, with . , ! ? ; : ( ) " one by one and a word ending at its apostrophe (l' homme)."""
     punctuation: bool = True
     """Words: whether punctuation marks and other signs are tokens too, or left out."""
     vocabulary_size: Annotated[int, Field(gt=2)] = 20_000
@@ -81,12 +86,15 @@ class TextSettings(Settings):
 
     def idle(self) -> dict[str, str]:
         """Characters and subwords always read everything."""
-        return {} if self.level == "word" else {"punctuation": f"it belongs to words, and text.level is {self.level}"}
+        if self.level == "word":
+            return {}
+        return dict.fromkeys(("words", "punctuation"), f"it belongs to words, and text.level is {self.level}")
 
     @property
-    def words(self) -> str:
+    def pattern(self) -> str:
         """The pattern of a token at the level of words."""
-        return f"{WORD}|{MARK}" if self.punctuation else WORD
+        word, mark = (WORD, MARK) if self.words == "unicode" else (SIMPLE_WORD, SIMPLE_MARK)
+        return f"{word}|{mark}" if self.punctuation else word
 
 
 @dataclass(frozen=True)
@@ -139,7 +147,7 @@ class TextEncoder:
         if self.settings.level == "subword":
             return self.tokens(self.encode([text]).ids)
         column = next(_columns(self.settings, [text]))
-        found = _split(column, self.settings.words)[0].to_list() if self.settings.level == "word" else list(column[0])
+        found = _split(column, self.settings.pattern)[0].to_list() if self.settings.level == "word" else list(column[0])
         keep = kept(np.array([len(found)]), self.settings.first, self.settings.last)
         return [piece for piece, wanted in zip(found, keep, strict=True) if wanted]
 
@@ -204,7 +212,7 @@ class TextEncoder:
                 raise InputError(f"{where}: merges join tokens that are not in the vocabulary")
 
     def _words(self, column: pl.Series) -> Tokens:
-        split = _split(column, self.settings.words)
+        split = _split(column, self.settings.pattern)
         codes = _flat(split).cast(self._kinds, strict=False).to_physical().cast(pl.Int32)
         return Tokens.of(codes.fill_null(UNKNOWN - len(SPECIALS)).to_numpy() + len(SPECIALS), _lengths(split))
 
@@ -249,62 +257,6 @@ class TextEncoder:
         return tokenizer
 
 
-@dataclass(frozen=True)
-class LabelSet:
-    """The classes of a task, sorted; a label's id is its place."""
-
-    names: tuple[str, ...]
-
-    @classmethod
-    def fit(cls, labels: Sequence[Any]) -> "LabelSet":
-        """The labels of the training part. Raises InputError for a missing label and for fewer than two kinds."""
-        for row, label in enumerate(labels, 1):
-            if not isinstance(label, str):
-                raise InputError(f"row {row} of the training part has no label (found {label!r})")
-        names = tuple(sorted(set(labels)))
-        if len(names) < 2:
-            found = f'only the label "{names[0]}"' if names else "no label at all"
-            raise InputError(
-                f"the {len(labels)} examples of the training part carry {found}: "
-                "telling classes apart needs two or more"
-            )
-        return cls(names)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def encode(self, labels: Sequence[Any], where: str) -> Int[np.ndarray, "N"]:
-        """Ids of labels, int64. Raises InputError for one never seen in training; `where` names the part ("test")."""
-        ids = {name: at for at, name in enumerate(self.names)}
-        for row, label in enumerate(labels, 1):
-            if label not in ids:
-                raise self._unseen(label, f"the {where} part (row {row})")
-        return np.array([ids[label] for label in labels], np.int64)
-
-    def decode(self, ids: Sequence[int] | Int[np.ndarray, "N"]) -> list[str]:
-        """The labels with these ids."""
-        return [self.names[at] for at in ids]
-
-    def to_json(self) -> list[str]:
-        """What `from_json` reads."""
-        return list(self.names)
-
-    @classmethod
-    def from_json(cls, saved: Any, where: str = "labels") -> "LabelSet":
-        """The set that `to_json` wrote. Raises InputError, naming `where`, for anything else."""
-        if not _strings(saved) or len(saved) < 2 or sorted(set(saved)) != saved:
-            raise InputError(f"{where}: expected a sorted list of two or more different labels")
-        return cls(tuple(saved))
-
-    def _unseen(self, label: Any, place: str) -> InputError:
-        if not isinstance(label, str):
-            return InputError(f"{place} has no label (found {label!r})")
-        many = len(self.names) > 12
-        known = (nearest(label, self.names, most=3) or list(self.names[:3])) if many else list(self.names)
-        more = f" and {len(self.names) - len(known)} others" if many else ""
-        return InputError(f'the label "{label}" stands only in {place}; training knows: {", ".join(known)}{more}')
-
-
 def _columns(settings: TextSettings, texts: Sequence[Any]) -> Iterator[pl.Series]:
     """The texts in chunks, checked and lower-cased; lone halves of surrogate pairs (no file has any) become U+FFFD."""
     if isinstance(texts, str):
@@ -343,7 +295,7 @@ def _code_points(column: pl.Series) -> Int[np.ndarray, "total"]:
 
 
 def _count_words(settings: TextSettings, column: pl.Series) -> dict[str, int]:
-    split = _split(column, settings.words)
+    split = _split(column, settings.pattern)
     flat = _flat(split)
     if settings.first is not None or settings.last is not None:
         flat = flat.filter(pl.Series(kept(_lengths(split), settings.first, settings.last)))

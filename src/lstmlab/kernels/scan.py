@@ -100,7 +100,7 @@ def _steps(
     coefficients = _coefficients(cell, zoned=bool(share))
     if coefficients is None:
         raise ValueError(f'the cell "{cell.name}" cannot be scanned: its step is not h_t = a h_{{t-1}} + b')
-    gates = from_inputs(inputs, weights).unflatten(-1, (len(cell.gates), -1)).unbind(-2)
+    gates = from_inputs(inputs.values, weights).unflatten(-1, (len(cell.gates), -1)).unbind(-2)
     known: dict[str, Any] = {f"x_{name}": gate for name, gate in zip(cell.gates, gates, strict=True)}
     known |= {f"p_{name}": vector for name, vector in weights.parameters.items()}
     if share:

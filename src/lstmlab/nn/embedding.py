@@ -8,13 +8,14 @@ from dataclasses import replace
 import torch
 from pydantic import Field
 from torch import nn
+from torch.nn import functional
 
 from lstmlab.nn.ratios import MOST_BITS, Ratios
 from lstmlab.recipe import Settings
 from lstmlab.types import Padded
 
 
-class EmbeddingSettings(Settings):
+class VectorSettings(Settings):
     """A vector for each token."""
 
     size: int = Field(default=128, ge=1)
@@ -23,10 +24,17 @@ class EmbeddingSettings(Settings):
     """Standard deviation of the normal numbers the vectors start with."""
     word_dropout: float = Field(default=0.0, ge=0, lt=1)
     """Training: part of the tokens whose whole vector is set to zero, chosen token by token."""
-    ratios: int = Field(default=0, ge=0, le=5)
-    """Stand beside a token how strongly it, and n-grams up to this length, speak for each label; 0 leaves them out."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Training: part of the vectors' numbers set to zero, drawn anew for every token."""
     locked_dropout: float = Field(default=0.0, ge=0, lt=1)
     """Training: part of the vectors' numbers set to zero, the same ones at every step of a text."""
+
+
+class EmbeddingSettings(VectorSettings):
+    """The same for texts that get a label."""
+
+    ratios: int = Field(default=0, ge=0, le=5)
+    """Stand beside a token how strongly it, and n-grams up to this length, speak for each label; 0 leaves them out."""
 
 
 class Embedding(nn.Module):
@@ -36,11 +44,12 @@ class Embedding(nn.Module):
     """
 
     def __init__(
-        self, settings: EmbeddingSettings, vocabulary_size: int, *, classes: int = 2, ratio_bits: int = MOST_BITS
+        self, settings: VectorSettings, vocabulary_size: int, *, classes: int = 2, ratio_bits: int = MOST_BITS
     ) -> None:
         super().__init__()
         self.settings = settings
-        self.ratios = Ratios(settings.ratios, classes, ratio_bits) if settings.ratios else None
+        longest = settings.ratios if isinstance(settings, EmbeddingSettings) else 0
+        self.ratios = Ratios(longest, classes, ratio_bits) if longest else None
         self.table = nn.Embedding(vocabulary_size, settings.size, padding_idx=0)
         with torch.no_grad():
             self.table.weight.mul_(settings.deviation)
@@ -59,6 +68,7 @@ class Embedding(nn.Module):
         vectors = Padded(self.table(inputs.values), inputs.lengths)
         if self.training:
             vectors = locked_dropout(word_dropout(vectors, self.settings.word_dropout), self.settings.locked_dropout)
+            vectors = replace(vectors, values=functional.dropout(vectors.values, self.settings.dropout))
         if hints is None:
             return vectors
         return replace(vectors, values=torch.cat([vectors.values, hints.values], -1))

@@ -109,16 +109,15 @@ def drop_weights(recurrent: Float[Tensor, "GH H"], share: float, seed: int) -> F
 
     One mask for all rows and steps of a pass: DropConnect on what is read from the past (Merity, Keskar & Socher 2018).
     """
-    return recurrent * _mask(len(recurrent), recurrent, share, seed, WEIGHTS)
+    return recurrent * mask(len(recurrent), recurrent, share, seed, WEIGHTS)
 
 
 def lock_dropout(inputs: Padded, share: float, seed: int) -> Padded:
     """Dropout on [B T H] with one mask for all steps of a row (Gal & Ghahramani 2016), scaled by 1 / (1 - share)."""
-    mask = _mask(len(inputs.lengths), inputs.values, share, seed, LOCKED)
-    return replace(inputs, values=inputs.values * mask[:, None])
+    return replace(inputs, values=inputs.values * mask(len(inputs.lengths), inputs.values, share, seed)[:, None])
 
 
-def _mask(rows: int, like: Tensor, share: float, seed: int, stream: int) -> Float[Tensor, "rows H"]:
+def mask(rows: int, like: Tensor, share: float, seed: int, stream: int = LOCKED) -> Float[Tensor, "rows H"]:
     """0 with probability `share`, else 1 / (1 - share): `rows` of as many numbers as `like` has columns."""
     key = keys(seed, stream, torch.arange(rows, device=like.device))
     return (bits(key, like.shape[-1]) >= threshold(share)).to(like.dtype) / (1 - share)

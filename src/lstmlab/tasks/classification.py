@@ -15,8 +15,9 @@ from torch.nn import functional
 from lstmlab import baselines, metrics
 from lstmlab.data import cache
 from lstmlab.data.corpus import Corpus, Dataset, Index
+from lstmlab.data.labels import LabelSet
 from lstmlab.data.load import DataSettings, Watch, load
-from lstmlab.data.text import LabelSet, TextEncoder, TextSettings, Tokens
+from lstmlab.data.text import TextEncoder, TextSettings, Tokens
 from lstmlab.nn import ratios
 from lstmlab.nn.classifier import Classifier, ClassifierSettings
 from lstmlab.nn.ratios import MOST_BITS
@@ -195,7 +196,7 @@ class TextClassification:
             model.embedding.ratios.table.copy_(torch.from_numpy(counted.table))
         return model
 
-    def outputs(self, model: nn.Module, batch: Batch) -> Tensor:
+    def outputs(self, model: nn.Module, batch: Batch, done: float = 1.0) -> Tensor:
         """Logits [B K]. In training each text's ratios are those counted without it."""
         return model(batch.inputs, batch.hints if model.training else None)
 
@@ -220,7 +221,9 @@ class TextClassification:
             logits = torch.cat([torch.zeros_like(logits), logits], 1)
         return logits.softmax(1).numpy()
 
-    def predict(self, outputs: NDArray[np.float32]) -> list[dict[str, Any]]:
+    def predict(
+        self, model: nn.Module, encoded: EncodedTexts, outputs: NDArray[np.float32], watch: Watch = Watch()
+    ) -> list[dict[str, Any]]:
         """The likeliest label and all probabilities."""
         names = self.labels.names
         return [
@@ -228,7 +231,13 @@ class TextClassification:
             for row in self.probabilities(outputs)
         ]
 
-    def score(self, outputs: NDArray[np.float32], encoded: EncodedTexts) -> Scores:
+    def glance(self, model: nn.Module, encoded: EncodedTexts) -> list[dict[str, Any]]:
+        """Nothing: the outputs say everything."""
+        return []
+
+    def score(
+        self, outputs: NDArray[np.float32], encoded: EncodedTexts, answers: Sequence[Mapping[str, Any]] = ()
+    ) -> Scores:
         """Accuracy, macro-F1 and calibration error."""
         probabilities = self.probabilities(outputs)
         guesses = probabilities.argmax(1)
@@ -237,6 +246,10 @@ class TextClassification:
             "macro_f1": metrics.macro_f1(encoded.labels, guesses),
             "calibration_error": metrics.calibration_error(probabilities, encoded.labels),
         }
+
+    def signatures(self, targets: Sequence[Any]) -> dict[str, str]:
+        """None: the names of these scores say how they are computed."""
+        return {}
 
     def baseline(self, train: Corpus, test: Corpus, watch: Watch = Watch()) -> dict[str, Scores]:
         """Majority class, and TF-IDF with logistic regression, fitted on the training part, scored on the test part."""

@@ -115,7 +115,7 @@ class Forecasting:
         """Recurrent layer and linear unit."""
         return Forecaster(self.recipe.model)
 
-    def outputs(self, model: nn.Module, batch: Batch) -> Tensor:
+    def outputs(self, model: nn.Module, batch: Batch, done: float = 1.0) -> Tensor:
         """As many steps ahead as there are targets, or the recipe's horizon where there are none."""
         steps = self.recipe.data.horizon if batch.targets is None else batch.targets.shape[1]
         return model(batch.inputs, steps)
@@ -129,11 +129,19 @@ class Forecasting:
         """Absolute error of one batch, in the series' units."""
         return {"mae": (float((outputs - batch.wanted).abs().sum()) * self.scaler.deviation, outputs.numel())}
 
-    def predict(self, outputs: NDArray[np.float32]) -> list[dict[str, Any]]:
+    def predict(
+        self, model: nn.Module, encoded: EncodedWindows, outputs: NDArray[np.float32], watch: Watch = Watch()
+    ) -> list[dict[str, Any]]:
         """Forecasts in the series' units."""
         return [{"prediction": row.tolist()} for row in self.scaler.restore(outputs.astype(np.float64))]
 
-    def score(self, outputs: NDArray[np.float32], encoded: EncodedWindows) -> Scores:
+    def glance(self, model: nn.Module, encoded: EncodedWindows) -> list[dict[str, Any]]:
+        """Nothing: the outputs say everything."""
+        return []
+
+    def score(
+        self, outputs: NDArray[np.float32], encoded: EncodedWindows, answers: Sequence[Mapping[str, Any]] = ()
+    ) -> Scores:
         """Errors in the series' units."""
         assert encoded.targets is not None
         return self._errors(
@@ -147,6 +155,10 @@ class Forecasting:
             "smape": metrics.smape(targets, forecasts),
             "mase": metrics.mase(targets, forecasts, self.differences["mase"]),
         }
+
+    def signatures(self, targets: Sequence[Any]) -> dict[str, str]:
+        """None: the names of these scores say how they are computed."""
+        return {}
 
     def baseline(self, train: Corpus, test: Corpus, watch: Watch = Watch()) -> dict[str, Scores]:
         """Naive forecasts of the test part from everything that came before it."""

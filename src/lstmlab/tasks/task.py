@@ -104,8 +104,8 @@ class Task(Protocol):
         """The model with fresh weights: Batch → outputs."""
         ...
 
-    def outputs(self, model: nn.Module, batch: Batch) -> Tensor:
-        """What the model says of a batch: one row an example."""
+    def outputs(self, model: nn.Module, batch: Batch, done: float = 1.0) -> Tensor:
+        """What the model says of a batch: one row an example. In training `done` (0 to 1) of the budget is spent."""
         ...
 
     def loss(self, outputs: Tensor, batch: Batch) -> Loss:
@@ -116,12 +116,29 @@ class Task(Protocol):
         """Scores of one training batch as (sum, count), for the line of the epoch."""
         ...
 
-    def predict(self, outputs: Float[np.ndarray, "N ..."]) -> list[dict[str, Any]]:
-        """What the outputs mean, as JSON, an example each: at least {"prediction": label or numbers}."""
+    def predict(
+        self, model: nn.Module, encoded: Any, outputs: Float[np.ndarray, "N ..."], watch: Watch = Watch()
+    ) -> list[dict[str, Any]]:
+        """What is answered, as JSON, an example each: at least {"prediction": label, numbers or text}.
+
+        `outputs` are the model's for these very examples. Tasks that search for their answers ask the model again.
+        """
         ...
 
-    def score(self, outputs: Float[np.ndarray, "N ..."], encoded: Any) -> Scores:
-        """Scores of one evaluated part."""
+    def glance(self, model: nn.Module, encoded: Any) -> list[dict[str, Any]]:
+        """After an epoch: answers to some of the validation examples, each with "input" and "target", for scores that
+        need them; those to show are marked "shown". Empty where outputs say everything.
+        """
+        ...
+
+    def score(
+        self, outputs: Float[np.ndarray, "N ..."], encoded: Any, answers: Sequence[Mapping[str, Any]] = ()
+    ) -> Scores:
+        """Scores of one evaluated part; of its answers ("prediction" beside "target") too where there are some."""
+        ...
+
+    def signatures(self, targets: Sequence[Any]) -> dict[str, str]:
+        """Score → how exactly it was computed, where its field asks for that in writing."""
         ...
 
     def baseline(self, train: Corpus, test: Corpus, watch: Watch) -> dict[str, Scores]:

@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -63,8 +63,7 @@ def assemble(tree: Mapping[str, Any], changes: Mapping[str, Any], where: str) ->
     if "task" not in tree:
         raise InputError(f"{where}: no task; one of {', '.join(TASKS)}")
     settings = recipe_class(str(tree["task"]))
-    paths = [path for path, _ in recipes.fields(settings)]
-    merged, typed = recipes.override(tree, changes, paths)
+    merged, typed = recipes.override(tree, changes, recipes.paths(settings))
     for rivals in (("data.name", "data.path"), ("training.epochs", "training.steps", "training.minutes")):
         chosen = [path for path in rivals if path in typed]
         if len(chosen) == 1:
@@ -175,15 +174,15 @@ def _score(writer: RunWriter, training: Training, data: Dataset, monitor: Monito
     predictions: list[dict[str, Any]] = []
     if test is not None and data.test is not None:
         monitor.say(f"Scoring the test part ({len(test):,} {'example' if len(test) == 1 else 'examples'})")
-        metrics["test"], told = _scores(training, test)
+        metrics["test"], predictions = _answered(training, test, data.test, monitor)
+        metrics["signatures"] = task.signatures(data.test.targets)
         monitor.scored(metrics["test"])
-        predictions = list(_predictions(data.test, *told, task))
-    if training.valid is not None:
-        metrics["valid"], _ = _scores(training, training.valid)
+    if training.valid is not None and data.valid is not None:
+        metrics["valid"], _ = _answered(training, training.valid, data.valid, monitor)
     if test is not None and data.test is not None:
         model.load_state_dict(last)
         same = all(torch.equal(value, best[name]) for name, value in last.items())
-        metrics["test_last"] = metrics["test"] if same else _scores(training, test)[0]
+        metrics["test_last"] = metrics["test"] if same else _plain_scores(training, test)
         metrics["baseline"] = task.baseline(data.train, data.test, monitor)
     metrics |= {
         "train_seconds": round(training.moment.seconds, 3),
@@ -192,11 +191,20 @@ def _score(writer: RunWriter, training: Training, data: Dataset, monitor: Monito
     writer.finish(best, metrics, predictions)
 
 
-def _scores(training: Training, encoded: Any) -> tuple[dict[str, float], tuple[np.ndarray, np.ndarray]]:
+def _answered(
+    training: Training, encoded: Any, part: Corpus, monitor: Monitor
+) -> tuple[dict[str, float], list[dict[str, Any]]]:
+    """Scores of a part, and a row for each example: what was asked, what was answered, what it lost."""
     outputs, losses, count = evaluate(training.model, training.task, encoded, training.device)
-    return {"loss": float(losses.sum() / count), **training.task.score(outputs, encoded)}, (outputs, losses)
+    told = training.task.predict(training.model, encoded, outputs, monitor)
+    rows = [
+        {"id": example.id, "input": example.inputs, "target": example.target, **answer, "loss": float(loss)}
+        for example, answer, loss in zip(part, told, losses, strict=True)
+    ]
+    return {"loss": float(losses.sum() / count), **training.task.score(outputs, encoded, rows)}, rows
 
 
-def _predictions(part: Corpus, outputs: np.ndarray, losses: np.ndarray, task: Task) -> Iterator[dict[str, Any]]:
-    for example, told, loss in zip(part, task.predict(outputs), losses, strict=True):
-        yield {"id": example.id, "input": example.inputs, "target": example.target, **told, "loss": float(loss)}
+def _plain_scores(training: Training, encoded: Any) -> dict[str, float]:
+    """Loss and the scores that need no answer."""
+    outputs, losses, count = evaluate(training.model, training.task, encoded, training.device)
+    return {"loss": float(losses.sum() / count), **training.task.score(outputs, encoded)}

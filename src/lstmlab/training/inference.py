@@ -1,6 +1,6 @@
 """A finished run at work: its task and model restored, answers for new examples."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from lstmlab import recipe as recipes
+from lstmlab.decoding import SearchSettings
 from lstmlab.errors import InputError
 from lstmlab.tasks import TASKS
+from lstmlab.tasks.seq2seq import Translation
 from lstmlab.tasks.task import Task
 from lstmlab.training import checkpoint
 from lstmlab.training.experiment import assemble
@@ -37,17 +40,63 @@ class Predictor:
         place = choose_device(device)
         return cls(task, model.to(place), place)
 
-    def predict(self, inputs: Sequence[Any]) -> list[dict[str, Any]]:
-        """What the model says of each input: {"prediction": …} and what belongs to it."""
+    @property
+    def search(self) -> SearchSettings | None:
+        """How the recipe searches for answers; None where the task picks or computes them."""
+        return self.task.recipe.decoding if isinstance(self.task, Translation) else None
+
+    def searching(self, changes: Mapping[str, Any]) -> SearchSettings:
+        """The recipe's way to search with somebody's changes. Refuses what would have no effect, with the reason."""
+        if self.search is None:
+            first = next(iter(changes), "a search")
+            raise InputError(
+                f"{first} would have no effect: it belongs to tasks that write their answers (translation, dialogue), "
+                f"and this run is of {self.task.name}"
+            )
+        return changed(self.search, changes)
+
+    def predict(
+        self, inputs: Sequence[Any], search: SearchSettings | None = None, *, look: bool = False, first: int = 0
+    ) -> list[dict[str, Any]]:
+        """What the model says of each input: {"prediction": …} and what belongs to it.
+
+        The others are for tasks that write their answers: `search`, how to look for them instead of the recipe's way;
+        `look`, to be told where they looked ("attention"); `first`, the first input's place among all that are asked.
+        """
         if isinstance(inputs, (str, bytes)):
             raise InputError("predict takes a list of inputs: predict([text]) for a single one")
         if not inputs:
             return []
         encoded = self.task.encode([Example(str(i + 1), given) for i, given in enumerate(inputs)], "the input")
-        return self.task.predict(evaluate(self.model, self.task, encoded, self.device)[0])
+        task = self.task
+        if isinstance(task, Translation):
+            task = task.searching(search or task.recipe.decoding, look=look, first=first)
+        elif search is not None or look:
+            self.searching({"look" if search is None else "search": True})
+        return task.predict(self.model, encoded, evaluate(self.model, task, encoded, self.device)[0])
 
     def score(self, examples: Sequence[Example], where: str) -> dict[str, float]:
-        """Loss and scores on labelled examples."""
+        """Loss and scores on examples with known targets."""
         encoded = self.task.encode(examples, where)
         outputs, losses, count = evaluate(self.model, self.task, encoded, self.device)
-        return {"loss": float(np.nansum(losses) / max(count, 1)), **self.task.score(outputs, encoded)}
+        told = self.task.predict(self.model, encoded, outputs)
+        rows = [
+            {**answer, "target": one.target, "input": one.inputs} for one, answer in zip(examples, told, strict=True)
+        ]
+        return {"loss": float(np.nansum(losses) / max(count, 1)), **self.task.score(outputs, encoded, rows)}
+
+
+def changed(search: SearchSettings, changes: Mapping[str, Any]) -> SearchSettings:
+    """A way to search with changes, which may imply others: a beam_size is for a beam, whose best the recipe's n_best
+    may be no more than. Raises InputError for what would have no effect.
+    """
+    tree = {**recipes.dump(search), **changes}
+    if "beam_size" in changes and "method" not in changes:
+        tree["method"] = "beam"
+    if tree["method"] == "beam" and "n_best" not in changes and isinstance(tree["beam_size"], int):
+        tree["n_best"] = min(tree["n_best"], max(tree["beam_size"], 1))
+    if "min_length" not in changes and isinstance(tree["max_length"], int):
+        tree["min_length"] = min(tree["min_length"], max(tree["max_length"], 0))
+    found = recipes.validate(SearchSettings, tree, "search")
+    recipes.refuse_idle(found, list(changes))
+    return found

@@ -13,7 +13,7 @@ Everything that changes while training is in `Moment`, the model, the optimiser,
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from lstmlab.data.batches import Batches
 from lstmlab.errors import InputError
-from lstmlab.metrics import format_score
+from lstmlab.metrics import SCORES, format_score
 from lstmlab.recipe import Settings
 from lstmlab.tasks.task import Encoded, Task
 from lstmlab.training import checkpoint
@@ -59,8 +59,10 @@ class LoopSettings(Settings):
     """Put texts of like length into one batch, so that little is padded."""
     accumulate: int = Field(default=1, gt=0)
     """Batches whose gradients are added up before one optimiser step."""
+    best: Literal["loss", "score"] = "loss"
+    """What makes an epoch the best one, whose weights are kept: validation loss, or the task's main score."""
     patience: int | None = Field(default=None, gt=0)
-    """Stop after this many evaluations without a better validation loss; null uses up the budget."""
+    """Stop after this many evaluations without a better one; null uses up the budget."""
     optimizer: OptimizerSettings = OptimizerSettings()
     checkpoint_seconds: float = Field(default=30.0, ge=0)
     """Seconds between checkpoints to go on from (besides one after every evaluation)."""
@@ -194,16 +196,16 @@ class Training:
         batches = [self.task.collate(self.train, index).to(self.device) for index in chosen]
         count = 0
         for batch in batches:
-            outputs = self.task.outputs(self.model, batch)
+            outputs = self.task.outputs(self.model, batch, self.share(len(plan)))
             loss = self.task.loss(outputs, batch)
             loss.total.backward()
             count += loss.count
-            self._add("loss", float(loss.total.detach()), loss.count)
+            self._add("loss", float((loss.rows if loss.told is None else loss.told).detach().sum()), loss.count)
             for name, (total, number) in self.task.tally(outputs.detach(), batch).items():
                 self._add(name, total, number)
         norm = self._norm(count)
         if not np.isfinite(norm) or not np.isfinite(moment.sums["loss"][0]):
-            self._diverged(batches, random_state)
+            self._diverged(batches, random_state, self.share(len(plan)))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
@@ -232,9 +234,10 @@ class Training:
             torch.nn.utils.clip_grads_with_norm_(self.model.parameters(), clip, norm)
         return float(norm)
 
-    def _diverged(self, batches: list[Batch], random_state: dict[str, Tensor]) -> None:
+    def _diverged(self, batches: list[Batch], random_state: dict[str, Tensor], done: float) -> None:
         _set_random_state(random_state, self.device)
-        where = blame(self.model, lambda batch: self.task.loss(self.task.outputs(self.model, batch), batch), batches)
+        task, model = self.task, self.model
+        where = blame(model, lambda batch: task.loss(task.outputs(model, batch, done), batch), batches)
         ids = [int(i) for batch in batches for i in batch.index]
         raise Diverged(self.moment.step + 1, self.moment.epoch, ids, where)
 
@@ -246,13 +249,12 @@ class Training:
     def _end_epoch(self, batches: int, hooks: Hooks) -> None:
         """Evaluate, write the row, keep the best, decide whether to go on."""
         moment, patience = self.moment, self.settings.patience
-        valid = self.evaluate(self.valid) if self.valid is not None else None
-        hooks.row(self._row(valid))
-        # Without a validation part the last weights are the ones to keep.
-        loss = valid["loss"] if valid else -float(moment.epoch)
-        better = loss < moment.best_loss
+        valid, shown = self.evaluate(self.valid) if self.valid is not None else (None, [])
+        hooks.row({**self._row(valid), **({"samples": shown} if shown else {})})
+        badness = self._badness(valid)
+        better = badness < moment.best_loss
         if better:
-            moment.best_loss, moment.best_epoch, moment.stale = loss, moment.epoch, 0
+            moment.best_loss, moment.best_epoch, moment.stale = badness, moment.epoch, 0
             hooks.keep(self.scored_weights(), {"epoch": moment.epoch}, True)
         else:
             moment.stale += 1
@@ -263,6 +265,15 @@ class Training:
         moment.sums, moment.norm_sum, moment.norm_count = {}, 0.0, 0
         moment.done = self.share(batches) >= 1 or (patience is not None and moment.stale >= patience)
         hooks.keep(*self.snapshot(), False)
+
+    def _badness(self, valid: dict[str, float] | None) -> float:
+        """What the best epoch has least of. Without a validation part the last weights are the ones to keep."""
+        if valid is None:
+            return -float(self.moment.epoch)
+        if self.settings.best == "loss":
+            return valid["loss"]
+        value = valid[self.task.main_score]
+        return -value if SCORES[self.task.main_score].higher_is_better else value
 
     def _watch_plateau(self, better: bool) -> None:
         moment, optimizer = self.moment, self.settings.optimizer
@@ -283,16 +294,20 @@ class Training:
         }
         return row if valid is None else {**row, "valid": valid}
 
-    def evaluate(self, encoded: Encoded) -> dict[str, float]:
-        """Loss and scores on one part with the weights that count: the averaged ones where there is an average."""
+    def evaluate(self, encoded: Encoded) -> tuple[dict[str, float], list[dict[str, Any]]]:
+        """Loss and scores on one part with the weights that count (the averaged ones where there is an average), and
+        the answers that are to be shown.
+        """
         kept = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         self.model.load_state_dict(self.scored_weights())
         outputs, rows, count = evaluate(self.model, self.task, encoded, self.device)
+        answers = self.task.glance(self.model, encoded)
         self.model.load_state_dict(kept)
         loss = float(rows.sum() / max(count, 1))
         if not np.isfinite(loss):
             raise Diverged(self.moment.step, self.moment.epoch, [], f"the validation loss is {loss}")
-        return {"loss": loss, **self.task.score(outputs, encoded)}
+        shown = [{name: one[name] for name in ("input", "target", "prediction")} for one in answers if one.get("shown")]
+        return {"loss": loss, **self.task.score(outputs, encoded, answers)}, shown
 
     def total_seconds(self) -> float:
         """Time since training began, in this session and earlier ones."""

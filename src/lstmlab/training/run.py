@@ -231,7 +231,7 @@ class RunWriter:
         path = self.folder / "history.jsonl"
         try:
             with open(path, "ab") as file:
-                file.write(json.dumps(_finite(row)).encode() + b"\n")
+                file.write(json.dumps(_finite(row), ensure_ascii=False).encode() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -241,7 +241,10 @@ class RunWriter:
     def rewind(self, epoch: int, done: bool) -> None:
         """Forget the rows of epochs the checkpoint has not left yet: the resumed training will write them again."""
         rows = [row for row in Run(self.folder).history if done or row["epoch"] < epoch]
-        save(self.folder / "history.jsonl", b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+        save(
+            self.folder / "history.jsonl",
+            b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows),
+        )
 
     def finish(
         self, weights: Mapping[str, Tensor], metrics: Mapping[str, Any], predictions: Iterable[Mapping[str, Any]]

@@ -5,48 +5,22 @@ A set is parsed once; afterwards its parts come from the user cache, as Arrow ta
 
 import json
 import re
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import polars as pl
 
 from lstmlab.data import cache, fetch
 from lstmlab.data.corpus import Corpus, Source
+from lstmlab.data.datasets import conversations, translations
+from lstmlab.data.datasets.entry import Frames, NamedSet, from_tar, from_zip, lines
+from lstmlab.data.datasets.entry import frame as table_of
 from lstmlab.data.datasets.folders import read_folders
 from lstmlab.data.download import Announce, Progress, Remote, no_announcement, no_progress
 from lstmlab.data.fetch import Files
 from lstmlab.errors import InputError, unknown
-
-Frames = dict[str, pl.DataFrame]
-Read = Callable[[Mapping[str, Path]], tuple[Frames, tuple[str, ...]]]
-"""From the files of one layout, by name, to the parts (columns id, inputs, target) and what was done to them."""
-
-
-@dataclass(frozen=True)
-class NamedSet:
-    """A data set that is known by name."""
-
-    name: str
-    about: str
-    task: str
-    files: Files
-    read: Read
-    homepage: str
-    citation: str
-    parts: tuple[str, ...] = ("train", "test")
-    """The official parts."""
-    version: int = 1
-    """Of the reader: raise it when `read` gives something else for the same files."""
-
-    @property
-    def frozen(self) -> bool:
-        """Whether every file has a pinned checksum; a set that still moves has not."""
-        return all(remote.pin[1] for layout in self.files.layouts for remote in layout)
 
 
 @dataclass(frozen=True)
@@ -72,12 +46,23 @@ def open_named(
     if name not in NAMED:
         raise unknown("data set", name, NAMED)
     chosen = NAMED[name]
-    paths = fetch.get(chosen.files, announce, progress)
+    if not any(chosen.files.layouts):
+        frames, steps = chosen.read({})
+        source = Source(name, chosen.about, "", chosen.files.licence, {}, steps)
+        return {part: Corpus.of(table) for part, table in frames.items()}, source
+    try:
+        paths = fetch.get(chosen.files, announce, progress)
+    except InputError as error:
+        if any(remote.address for layout in chosen.files.layouts for remote in layout):
+            raise
+        raise InputError(f"{error} It is to be had from {chosen.homepage}") from error
     checksums = {file: cache.digest(path) for file, path in paths.items()}
     key = cache.key("named", name, chosen.version, checksums)
     frames, steps = _parsed(chosen, paths, key, announce)
     parts = {part: Corpus(frame, cache.key("part", key, part)) for part, frame in frames.items()}
-    address = ", ".join(remote.address for remote in chosen.files.layouts[0])
+    addresses = [remote.address for remote in chosen.files.layouts[0] if remote.address]
+    # A dozen addresses say less than the page they are linked from.
+    address = ", ".join(addresses) if 0 < len(addresses) <= 3 else chosen.homepage
     return parts, Source(name, chosen.about, address, chosen.files.licence, checksums, steps)
 
 
@@ -85,6 +70,9 @@ def listed() -> list[Listed]:
     """All named sets, with where each one is now. Looks at names and sizes only."""
     rows = []
     for chosen in NAMED.values():
+        if not any(chosen.files.layouts):
+            rows.append(Listed(chosen.name, chosen.task, 0, chosen.files.licence, "part of lstmlab"))
+            continue
         found = fetch.locate(chosen.files) or {}
         size = sum(path.stat().st_size for path in found.values()) or chosen.files.size
         place = str(next(iter(found.values())).parent) if found else "not here"
@@ -141,19 +129,19 @@ def read_mr(paths: Mapping[str, Path]) -> tuple[Frames, tuple[str, ...]]:
     """One sentence per line of rt-polarity.pos and rt-polarity.neg, windows-1252; a single part, `train`."""
     names = {"pos": "rt-polarity.pos", "neg": "rt-polarity.neg"}
     archive = paths.get("rt-polaritydata.tar.gz")
-    texts = _from_tar(archive, names.values()) if archive else {name: paths[name].read_bytes() for name in paths}
+    texts = from_tar(archive, names.values()) if archive else {name: paths[name].read_bytes() for name in paths}
     rows = [
         (f"{label}/{line}", sentence.strip(), label)
         for label, name in names.items()
-        for line, sentence in _lines(texts[name], "cp1252", name)
+        for line, sentence in lines(texts[name], "cp1252", name)
     ]
-    return {"train": _frame(rows)}, ("Decoded from windows-1252.", "Spaces around each sentence were removed.")
+    return {"train": table_of(rows)}, ("Decoded from windows-1252.", "Spaces around each sentence were removed.")
 
 
 def read_trec(paths: Mapping[str, Path], *, fine: bool) -> tuple[Frames, tuple[str, ...]]:
     """Lines "COARSE:fine question", latin-1; the target is the coarse label, or both as "COARSE:fine"."""
     if archive := paths.get("qc.zip"):
-        texts = _from_zip(archive, ("qc/train.txt", "qc/test.txt"))
+        texts = from_zip(archive, ("qc/train.txt", "qc/test.txt"))
         files = {"train": "qc/train.txt", "test": "qc/test.txt"}
     else:
         texts = {name: path.read_bytes() for name, path in paths.items()}
@@ -161,47 +149,14 @@ def read_trec(paths: Mapping[str, Path], *, fine: bool) -> tuple[Frames, tuple[s
     frames = {}
     for part, name in files.items():
         rows = []
-        for line, text in _lines(texts[name], "latin-1", name):
+        for line, text in lines(texts[name], "latin-1", name):
             match = re.fullmatch(r"((\w+):\w+) (.*\S)\s*", text)
             if match is None:
                 raise InputError(f'{name}, line {line}: expected "COARSE:fine question", found "{text[:60]}"')
             rows.append((f"{part}/{line}", match[3], match[1 if fine else 2]))
-        frames[part] = _frame(rows)
+        frames[part] = table_of(rows)
     labels = "The label is the fine one (50 kinds)." if fine else "The label is the coarse one (6 kinds)."
     return frames, ("Decoded from latin-1.", labels)
-
-
-def _lines(content: bytes, encoding: str, name: str) -> list[tuple[int, str]]:
-    """The lines that hold something, numbered from 1. Only newlines end a line: U+0085 and its kin are text."""
-    try:
-        lines = content.decode(encoding).split("\n")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{name}: byte {error.start} is not {encoding}") from error
-    return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
-
-
-def _frame(rows: list[tuple[str, str, str]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema={"id": pl.String, "inputs": pl.String, "target": pl.String}, orient="row")
-
-
-def _from_tar(path: Path, wanted: Iterable[str]) -> dict[str, bytes]:
-    """Members of a small .tar.gz by their base names."""
-    try:
-        with tarfile.open(path, "r:gz") as archive:
-            members = {PurePosixPath(member.name).name: member for member in archive if member.isfile()}
-            files = {name: archive.extractfile(members[name]) for name in wanted}
-            return {name: file.read() for name, file in files.items() if file is not None}
-    except (tarfile.TarError, OSError, EOFError, zlib.error, KeyError) as error:
-        raise InputError(f"{path} cannot be read as the archive it should be ({error}); fetch it again") from error
-
-
-def _from_zip(path: Path, wanted: Iterable[str]) -> dict[str, bytes]:
-    """Members of a small .zip by their full names."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {name: archive.read(name) for name in wanted}
-    except (zipfile.BadZipFile, OSError, EOFError, zlib.error, KeyError, NotImplementedError) as error:
-        raise InputError(f"{path} cannot be read as the archive it should be ({error}); fetch it again") from error
 
 
 # ---- The shelf ------------------------------------------------------------------------------------------------------
@@ -329,5 +284,7 @@ NAMED = {
             _TREC_PAGE,
             _TREC_PAPER,
         ),
+        *translations.TRANSLATIONS.values(),
+        *conversations.CONVERSATIONS.values(),
     )
 }

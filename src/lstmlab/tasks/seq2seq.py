@@ -1,0 +1,287 @@
+"""Sequence to sequence: translation, and dialogue as the translation of what was said into what is answered."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from lstmlab import metrics
+from lstmlab.data import cache
+from lstmlab.data.corpus import Corpus, Dataset, Index
+from lstmlab.data.load import Watch
+from lstmlab.data.pairs import DialogueData, PairSettings, TranslationData, load_pairs
+from lstmlab.data.sentences import EncodedPairs, Languages, SentenceSettings
+from lstmlab.data.tokens import Tokens
+from lstmlab.decoding import SearchSettings
+from lstmlab.nn.encoder_decoder import EncoderDecoder, EncoderDecoderSettings
+from lstmlab.recipe import Settings
+from lstmlab.tasks import rivals, writing
+from lstmlab.tasks.task import Recipe, Scores
+from lstmlab.types import Batch, Example, Loss, Padded
+
+NATS, RIGHT, TOKENS = 1, 2, 3
+"""Columns of a model's outputs, after what is minimised."""
+
+
+class TeacherForcing(Settings):
+    """How many of the tokens a decoder is fed in training are the true ones (scheduled sampling, Bengio et al. 2015).
+
+    The others are the model's own likeliest ones, which costs time: the decoder then goes step by step.
+    """
+
+    ratio: float = Field(default=1.0, ge=0, le=1)
+    """Share of true tokens at the start of training; 1 is plain teacher forcing."""
+    final_ratio: float = Field(default=1.0, ge=0, le=1)
+    """Share of true tokens at the end of the budget."""
+    schedule: Literal["linear", "exponential", "sigmoid"] = "linear"
+    """How the share goes from one to the other over the budget: in a line, fast at first, or fast in the middle."""
+
+    def idle(self) -> dict[str, str]:
+        """Without a way to go there is no shape of it."""
+        return {"schedule": "ratio and final_ratio are the same"} if self.ratio == self.final_ratio else {}
+
+    def at(self, done: float) -> float:
+        """The share when `done` (0 to 1) of the budget is spent."""
+        left = {
+            "linear": 1 - done,
+            "exponential": float(np.exp(-5 * done) - np.exp(-5)) / float(1 - np.exp(-5)),
+            "sigmoid": float(1 / (1 + np.exp(10 * (done - 0.5)))),
+        }[self.schedule]
+        return self.final_ratio + (self.ratio - self.final_ratio) * min(max(left, 0.0), 1.0)
+
+
+class PairRecipe(Recipe):
+    """What translation and dialogue share."""
+
+    data: PairSettings = PairSettings()
+    text: SentenceSettings = SentenceSettings(level="subword", vocabulary_size=8000)
+    model: EncoderDecoderSettings = EncoderDecoderSettings()
+    teacher_forcing: TeacherForcing = TeacherForcing()
+    decoding: SearchSettings = SearchSettings()
+    glance: int = Field(default=500, ge=5)
+    """Validation sources that are answered (greedily) after every epoch, for scores; five of them are shown."""
+
+    def idle(self) -> dict[str, str]:
+        """Nobody to copy from without attention."""
+        reasons = {}
+        if self.model.context != "attention":
+            reasons["text.copy_unknown"] = f"it needs attention, and model.context is {self.model.context}"
+        return reasons
+
+
+class TranslationRecipe(PairRecipe):
+    """Settings of a translator."""
+
+    data: TranslationData = TranslationData()
+
+
+class DialogueRecipe(PairRecipe):
+    """Settings of a partner in conversation."""
+
+    data: DialogueData = DialogueData()
+
+
+@dataclass(frozen=True)
+class TrainingFacts:
+    """What a task knows only where its training part is at hand."""
+
+    key: str
+    """Names the fitted vocabularies in the cache."""
+
+
+class Translation:
+    """Row D5: one text into another."""
+
+    name: ClassVar[str] = "translation"
+    Recipe: ClassVar[type[Recipe]] = TranslationRecipe
+    main_score: ClassVar[str] = "bleu"
+    bounded: ClassVar[bool] = True
+    """Whether the length of an answer is bounded by that of its source."""
+
+    def __init__(
+        self,
+        recipe: Any,
+        languages: Languages,
+        train: TrainingFacts | None = None,
+        *,
+        look: bool = False,
+        first: int = 0,
+    ) -> None:
+        self.recipe = recipe
+        self.languages = languages
+        self.train = train
+        self.look = look
+        self.first = first
+
+    @classmethod
+    def load(cls, recipe: Any, watch: Watch) -> Dataset:
+        """The parts of the data the recipe names."""
+        return load_pairs(recipe.data, recipe.seed, watch)
+
+    @classmethod
+    def prepare(cls, recipe: Any, data: Dataset, watch: Watch = Watch()) -> "Translation":
+        """Vocabularies from the training part alone, cached by content and settings."""
+        key = cache.key("languages", data.train.fingerprint, recipe.text.model_dump(mode="json"))
+
+        def make(folder: Path) -> None:
+            watch.say(f"Counting the words of {len(data.train):,} training pairs")
+            fitted = Languages.fit(recipe.text, data.train.inputs, data.train.targets)
+            (folder / "languages.json").write_text(json.dumps(fitted.to_json()), encoding="utf-8")
+
+        folder = cache.load_or_make("languages", key, make, watch.say)
+        saved = json.loads((folder / "languages.json").read_text(encoding="utf-8"))
+        return cls(recipe, Languages.from_json(saved), TrainingFacts(key))
+
+    @classmethod
+    def restore(cls, recipe: Any, saved: Mapping[str, Any]) -> "Translation":
+        """The task that `saved` was written from."""
+        return cls(recipe, Languages.from_json(saved["languages"]))
+
+    def saved(self) -> dict[str, Any]:
+        """Both vocabularies."""
+        return {"task": self.name, "languages": self.languages.to_json()}
+
+    def searching(self, settings: SearchSettings, *, look: bool = False, first: int = 0) -> "Translation":
+        """The same task that searches in another way. With `look` its answers tell where they looked ("attention");
+        `first` is the first source's place among all that are asked, which its random numbers hang on.
+        """
+        recipe = self.recipe.model_copy(update={"decoding": settings})
+        return type(self)(recipe, self.languages, self.train, look=look, first=first)
+
+    def encode(self, examples: Corpus | Sequence[Example], where: str) -> EncodedPairs:
+        """Tokens of both sides (from the cache where these very texts were encoded before)."""
+        inputs = [example.inputs for example in examples]
+        wanted = [example.target for example in examples]
+        known = [one for one in wanted if one is not None]
+        if known and len(known) < len(wanted):
+            raise ValueError(f"{where}: some examples have a target and some have none")
+        source, target = self._tokens(inputs, known, examples.fingerprint if isinstance(examples, Corpus) else None)
+        return EncodedPairs(inputs, known or None, source, target)
+
+    def _tokens(self, inputs: list[str], targets: list[str], fingerprint: str | None) -> tuple[Tokens, Tokens | None]:
+        sides = {
+            "source": lambda: self.languages.source.sources(inputs),
+            "target": lambda: self.languages.target.targets(targets),
+        }
+        if not targets:
+            del sides["target"]
+        if self.train is None or fingerprint is None:
+            found = [one() for one in sides.values()]
+        else:
+
+            def make(folder: Path) -> None:
+                for name, side in sides.items():
+                    tokens = side()
+                    np.savez(folder / f"{name}.npz", ids=tokens.ids, offsets=tokens.offsets)
+
+            key = cache.key("pairs", self.train.key, fingerprint)
+            folder = cache.load_or_make("tokens", key, make)
+            found = []
+            for name in sides:
+                with np.load(folder / f"{name}.npz", allow_pickle=False) as held:
+                    found.append(Tokens(held["ids"], held["offsets"]))
+        return found[0], found[1] if len(found) > 1 else None
+
+    def collate(self, encoded: EncodedPairs, index: Index) -> Batch:
+        """Source ids [B S]; beside them, where known, target ids with both marks [B T+1]."""
+        target = None if encoded.target is None else _padded(encoded.target.take(index))
+        return Batch(
+            _padded(encoded.source.take(index)),
+            None if target is None else target.values,
+            torch.from_numpy(index),
+            second=target,
+        )
+
+    def build(self) -> nn.Module:
+        """Encoder and decoder."""
+        return EncoderDecoder(self.recipe.model, self.languages.source.size, self.languages.target.size)
+
+    def outputs(self, model: nn.Module, batch: Batch, done: float = 1.0) -> Tensor:
+        """For each pair [B 4] the sums over its target: what is minimised, nats, tokens rightly foreseen, tokens."""
+        if batch.second is None:
+            return torch.full((len(batch.index), 4), np.nan)
+        truth = self.recipe.teacher_forcing.at(done) if model.training else 1.0
+        told = model(batch.inputs, batch.second, truth)
+        return torch.stack([*told, (batch.second.lengths - 1).to(told[0])], 1)
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Loss:
+        """Cross-entropy in nats a target token; what is told is that against the truth, unsmoothed."""
+        return Loss(outputs[:, 0], int(outputs[:, TOKENS].sum()), told=outputs[:, NATS])
+
+    def tally(self, outputs: Tensor, batch: Batch) -> dict[str, tuple[float, int]]:
+        """Tokens foreseen rightly under teacher forcing."""
+        return {"token_accuracy": (float(outputs[:, RIGHT].sum()), int(outputs[:, TOKENS].sum()))}
+
+    def predict(
+        self, model: nn.Module, encoded: EncodedPairs, outputs: NDArray[np.float32], watch: Watch = Watch()
+    ) -> list[dict[str, Any]]:
+        """Answers found by the recipe's search."""
+        return writing.answers(model, self.languages, encoded, self._writing(), watch)
+
+    def glance(self, model: nn.Module, encoded: EncodedPairs) -> list[dict[str, Any]]:
+        """Greedy answers to a fixed, even choice of the sources; the five that are shown are marked."""
+        return writing.glance(model, self.languages, encoded, self.recipe.glance, self._writing())
+
+    def _writing(self) -> writing.Writing:
+        copy = self.recipe.text.copy_unknown and self.recipe.text.level == "word"
+        looks = self.recipe.model.context == "attention"
+        return writing.Writing(
+            self.recipe.decoding, copy and looks, bounded=self.bounded, look=self.look and looks, first=self.first
+        )
+
+    def score(
+        self, outputs: NDArray[np.float32], encoded: EncodedPairs, answers: Sequence[Mapping[str, Any]] = ()
+    ) -> Scores:
+        """Perplexity and token accuracy; of the answers that are there BLEU, chrF, TER and exact matches."""
+        sums = np.asarray(outputs, np.float64).sum(0)
+        found = {
+            "perplexity": metrics.perplexity(sums[NATS], int(sums[TOKENS])),
+            "token_accuracy": float(sums[RIGHT] / max(sums[TOKENS], 1)),
+        }
+        told = [one for one in answers if one.get("target") is not None]
+        return {**self._text_scores(told), **found} if told else found
+
+    def _text_scores(self, answers: Sequence[Mapping[str, Any]]) -> Scores:
+        said, wanted = [one["prediction"] for one in answers], [one["target"] for one in answers]
+        return rivals.text_scores(said, wanted, lowercase=self.recipe.text.lowercase)
+
+    def signatures(self, targets: Sequence[str]) -> dict[str, str]:
+        """How BLEU, chrF and TER are computed, in sacreBLEU's words."""
+        return rivals.signatures(targets, lowercase=self.recipe.text.lowercase)
+
+    def baseline(self, train: Corpus, test: Corpus, watch: Watch = Watch()) -> dict[str, Scores]:
+        """The source copied, and translated word for word with a dictionary learned from the training part."""
+        return rivals.cached(rivals.translation, train, test, watch, lowercase=self.recipe.text.lowercase)
+
+    def journey(self, example: Example) -> list[tuple[str, str]]:
+        """Both sentences → tokens → ids → padded tensors."""
+        return writing.journey(self.languages, example)
+
+
+class Dialogue(Translation):
+    """Row D6: a reply to the turns before it."""
+
+    name: ClassVar[str] = "dialogue"
+    Recipe: ClassVar[type[Recipe]] = DialogueRecipe
+    main_score: ClassVar[str] = "perplexity"
+    bounded: ClassVar[bool] = False
+
+    def _text_scores(self, answers: Sequence[Mapping[str, Any]]) -> Scores:
+        found = super()._text_scores(answers)
+        said, asked = [one["prediction"] for one in answers], [one["input"] for one in answers]
+        return {**found, **rivals.variety(said, asked)}
+
+    def baseline(self, train: Corpus, test: Corpus, watch: Watch = Watch()) -> dict[str, Scores]:
+        """The reply to the most similar training source (TF-IDF); and the references' own variety."""
+        return rivals.cached(rivals.dialogue, train, test, watch, lowercase=self.recipe.text.lowercase)
+
+
+def _padded(tokens: Tokens) -> Padded:
+    return Padded(torch.from_numpy(tokens.padded().astype(np.int64)), torch.from_numpy(tokens.lengths))

@@ -1,0 +1,136 @@
+"""What a finished run is asked: typed texts, lines, tables; and labelled files it is scored on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from lstmlab.data import contents
+from lstmlab.data.corpus import Corpus
+from lstmlab.data.datasets import dialogues, files, pair_tables
+from lstmlab.data.guess import guess
+from lstmlab.data.load import DataSettings, read
+from lstmlab.data.pairs import DialogueData, PairSettings, TranslationData, read_part
+from lstmlab.errors import InputError, nearest
+from lstmlab.recipe import validate
+from lstmlab.training.run import Run
+
+PAIRS: dict[str, type[PairSettings]] = {"translation": TranslationData, "dialogue": DialogueData}
+"""The tasks that write a text for a text, with what says where their pairs are."""
+
+
+def labelled(run: Run, file: Path, encoding: str | None = None) -> tuple[Corpus, tuple[str, ...]]:
+    """A file with inputs and targets, its columns those the run was trained on (or what they are guessed to be); and
+    what was done to it.
+    """
+    task, data = run.recipe["task"], run.recipe["data"]
+    if task in PAIRS:
+        settings = _pairs(run)
+        return read_part(file, settings.model_copy(update={"encoding": encoding or settings.encoding}))
+    if "text" not in data:
+        raise InputError(f"--input is for texts with labels, and {run.title} is of {task}")
+    encoding = encoding or data["encoding"]
+    if data["text"] is not None:
+        columns = {name: data[name] for name in ("text", "label")}
+    else:
+        found = guess(file, encoding=encoding).settings
+        columns = {key.split(".")[-1]: value for key, value in found.items()}
+    parts = read(
+        DataSettings.model_validate({**columns, "path": str(file), "encoding": encoding}), 0, least_classes=1
+    )[0]
+    if len(parts) > 1:
+        raise InputError(f"{file} has several parts ({', '.join(parts)}): name one of its folders")
+    return parts["train"], ()
+
+
+def read_inputs(run: Run, file: Path, encoding: str | None = None) -> list[Any]:
+    """The inputs in a file: one a line, or the column the run was trained on."""
+    data = run.recipe["data"]
+    encoding = encoding or data.get("encoding", "utf-8")
+    if not files.known(file):
+        return parse_lines(run, contents.read_text(file, encoding=encoding), str(file))
+    if run.recipe["task"] in PAIRS:
+        return _sources(run, file, encoding)
+    if "text" not in data:
+        raise InputError(f"{file}: expected a text file, the numbers of one input on each line")
+    frame = files.read_table(file, encoding=encoding)
+    return _texts(frame, str(data.get("text") or guess(file, encoding=encoding).settings.get("data.text")), file)
+
+
+def _sources(run: Run, file: Path, encoding: str) -> list[str]:
+    """The sources in a table; of whole dialogues the turns that wait for a reply."""
+    settings = _pairs(run)
+    if isinstance(settings, DialogueData) and files.FORMATS.get(Path(file.name.removesuffix(".gz")).suffix) == "jsonl":
+        found = dialogues.read_json_dialogues(file, encoding)
+        if found is not None:
+            return ["\n".join(turns[-settings.turns :]) for _, turns in found]
+    # The columns of a named set are languages, those of aligned files no columns at all.
+    trained_on_table = settings.name is None and settings.path is not None and not Path(settings.path).is_dir()
+    column = settings.source if trained_on_table else None
+    if column is not None and column.isdecimal() and pair_tables.tabbed(file):
+        frame = pair_tables.read_headless(file, encoding=encoding)
+    else:
+        frame = files.read_table(file, encoding=encoding)
+    return _texts(frame, column or _source_column(frame, file), file)
+
+
+def _source_column(frame: pl.DataFrame, file: Path) -> str:
+    """The column to read where the run was not trained on a table: source, the only one, or one named like a source."""
+    names = frame.columns
+    telling = [name for name in names if name.lower() in pair_tables.SOURCE_NAMES]
+    found = ["source"] if "source" in names else names if len(names) == 1 else telling
+    if len(found) != 1:
+        raise InputError(
+            f'{file}: which column is to be read? Call it "source", or give a text a line (.txt). '
+            f"Columns: {', '.join(names[:20])}"
+        )
+    return found[0]
+
+
+def _texts(frame: pl.DataFrame, column: str, file: Path) -> list[str]:
+    texts = files.text_of(frame[column]) if column in frame.columns else None
+    if texts is None:
+        match = nearest(column, frame.columns)
+        raise InputError(
+            f'{file}: no column "{column}" of text. Columns: {", ".join(frame.columns[:20])}'
+            + (f". Did you rename {match[0]}?" if match and match[0] != column else "")
+        )
+    found: list[str] = texts.fill_null("").to_list()
+    return found
+
+
+def parse_lines(run: Run, text: str, where: str, first: int = 1) -> list[Any]:
+    """An input a line; the first one is line number `first`."""
+    lines = text.removesuffix("\n").split("\n")
+    return [parse_input(run, line.rstrip("\r"), f"{where}, line {number}") for number, line in enumerate(lines, first)]
+
+
+def parse_input(run: Run, text: str, where: str) -> Any:
+    """What somebody typed, as this task's input: a text, turns of a dialogue, or numbers parted by blanks or commas."""
+    task = run.recipe["task"]
+    if task == "dialogue":
+        turns = dialogues.parted(text) if dialogues.END in text else text.splitlines()
+        return "\n".join(turns[-int(run.recipe["data"]["turns"]) :])
+    if task == "translation":
+        return dialogues.flat(text)
+    if task != "forecasting":
+        return text
+    try:
+        return [float(word) for word in text.replace(",", " ").split()]
+    except ValueError as error:
+        raise InputError(f"{where}: expected numbers separated by blanks or commas, got {text[:60]!r}") from error
+
+
+def blank(given: Any) -> bool:
+    """Whether nothing was asked."""
+    return not (given.strip() if isinstance(given, str) else given)
+
+
+def all_blank(asked: Sequence[Any]) -> bool:
+    """Whether nothing at all was asked."""
+    return all(blank(given) for given in asked)
+
+
+def _pairs(run: Run) -> PairSettings:
+    return validate(PAIRS[run.recipe["task"]], run.recipe["data"], f"{run.folder / 'recipe.yaml'}: data")
