@@ -144,6 +144,7 @@ TRAINING: dict[str, Change] = {
     "bucket": (False, {}),
     "accumulate": (2, {}),
     "best": ("score", {**EPOCHS, "training.optimizer.learning_rate": 0.3, "training.epochs": 30}),
+    "average_epochs": (3, EPOCHS),
     "patience": (1, WORSE),
     **{f"optimizer.{name}": change for name, change in OPTIMIZER.items()},
 }
@@ -159,6 +160,7 @@ SEQ2SEQ: dict[str, Change] = {
     "data.limit": (40, {}),
     "data.valid_fraction": (0.3, {}),
     "data.test_fraction": (0.3, {}),
+    "data.drop_repeated": (False, {"data.test": "others.tsv"}),
     "text.level": ("character", {}),
     "text.lowercase": (True, {}),
     "text.words": ("simple", {}),
@@ -262,6 +264,7 @@ CHANGES: dict[str, dict[str, Change]] = {
         "data.valid": ("more-talk.txt", {}),
         "data.test": ("more-talk.txt", {}),
         "data.turns": (1, {}),
+        "data.drop_repeated": (False, {"data.test": "more-talk.txt"}),
     },
     "forecasting": COMMON | {
         "task": ("classification", {}),
@@ -314,16 +317,21 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             words.append(rng.choice(GOOD if good else BAD))
             lines.append(f"{' '.join(words)}\t{' '.join(reversed(words[1:]))}\t{good}\t{row % 3 == 0}")
         (folder / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    common: list[str] = []
     for name in ("pairs", "others"):
-        lines = ["english\tfrench\tgerman"]
+        lines = ["english\tfrench\tgerman", *common]
         for _ in range(80):
             words = rng.choices([*PLAIN, "Café", "A", ",", "don't"], k=rng.randint(3, 9))
             lines.append("\t".join((" ".join(words), " ".join(reversed(words)) + ".", " ".join(words[1:]) + "!")))
         (folder / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        common = common or lines[1:9]
+    first: list[str] = []
     for name in ("talk", "more-talk"):
         turns = [" ".join(rng.choices([*PLAIN, "Café", "A"], k=rng.randint(2, 6))) for _ in range(120)]
         blocks = ["\n".join(turns[at : at + 4]) for at in range(0, 120, 4)]
-        (folder / f"{name}.txt").write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
+        # The other file repeats some of the first one's dialogues.
+        first = first or blocks[:4]
+        (folder / f"{name}.txt").write_text("\n\n".join([*blocks, *first]) + "\n", encoding="utf-8")
     return folder
 
 
@@ -426,7 +434,7 @@ def commands() -> dict[str, Any]:
     """Every command by the words that call it."""
     import typer
 
-    from lstmlab.cli import app, cells, data, doctor, explore, learn, use  # noqa: F401  (each adds its commands)
+    from lstmlab.cli import app, cells, chat, data, doctor, explore, learn, use  # noqa: F401  (each adds its commands)
 
     found: dict[str, Any] = {}
 

@@ -99,7 +99,7 @@ class Language:
 
     def decode(self, ids: Sequence[int] | Int[np.ndarray, "T"]) -> str:
         """Readable text of an answer, marks left out."""
-        real = [at for at in ids if at < self.encoder.size and at != PAD]
+        real = [at for at in map(int, ids) if at < self.encoder.size and at != PAD]
         if self.encoder.settings.level == "word":
             return self.join([self.encoder.vocabulary[at] for at in real])
         return self.encoder.decode(real)

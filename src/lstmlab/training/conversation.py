@@ -9,7 +9,7 @@ from lstmlab.errors import InputError
 from lstmlab.training.inference import Predictor, changed
 from lstmlab.training.run import Run
 
-TALK = {"method": "sample", "temperature": 0.7, "top_p": 0.9}
+TALK: dict[str, Any] = {"method": "sample", "temperature": 0.7, "top_p": 0.9}
 """How replies are drawn where the recipe searches with a beam: the likeliest reply is nearly always the same one (Li et
 al. 2016), and unlikely tokens spoil the others."""
 
@@ -33,13 +33,15 @@ class Conversation:
         """A conversation with a run of dialogue; refuses others. `changes` are settings of the search."""
         task, where = run.recipe["task"], shlex.quote(str(run.folder))
         if task != "dialogue":
-            raise InputError(f"{run.title} is of {task}, which holds no conversation: lstmlab predict {where}")
+            raise InputError(f'{run.title} is of {task}, which holds no conversation: lstmlab predict {where} "…"')
         base = predictor.task.recipe.decoding
-        if base.method != "sample":
-            base = changed(base, TALK)
+        own = {} if base.method == "sample" else TALK
         # Silence is no reply.
-        search = changed(base, {"min_length": max(base.min_length, 1), **({} if "n_best" in changes else {"n_best": 1})})
-        return cls(predictor, changed(search, changes), run.recipe["data"]["turns"])
+        search = base.model_copy(update={**own, "n_best": 1, "min_length": max(base.min_length, 1)})
+        found = cls(predictor, changed(search, changes), run.recipe["data"]["turns"])
+        # The first answer takes a second more than the others: nobody has to wait for it.
+        predictor.predict(["."], found.search)
+        return found
 
     def say(self, text: str) -> str:
         """The reply to a turn, on one line. Both are remembered."""

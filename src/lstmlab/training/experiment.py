@@ -20,7 +20,8 @@ from lstmlab.nn.summary import summary
 from lstmlab.tasks import TASKS
 from lstmlab.tasks.task import Recipe, Task
 from lstmlab.training import checkpoint
-from lstmlab.training.loop import Hooks, LoopSettings, Tick, Training, evaluate
+from lstmlab.training.evaluation import evaluate
+from lstmlab.training.loop import Hooks, LoopSettings, Tick, Training
 from lstmlab.training.machine import choose_device, fitting_threads, tuned
 from lstmlab.training.nan_guard import Diverged
 from lstmlab.training.run import Run, RunWriter, command_line, environment

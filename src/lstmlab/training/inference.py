@@ -15,8 +15,8 @@ from lstmlab.tasks import TASKS
 from lstmlab.tasks.seq2seq import Translation
 from lstmlab.tasks.task import Task
 from lstmlab.training import checkpoint
+from lstmlab.training.evaluation import evaluate
 from lstmlab.training.experiment import assemble
-from lstmlab.training.loop import evaluate
 from lstmlab.training.machine import choose_device
 from lstmlab.training.run import Run
 from lstmlab.types import Example
@@ -68,9 +68,9 @@ class Predictor:
         if not inputs:
             return []
         encoded = self.task.encode([Example(str(i + 1), given) for i, given in enumerate(inputs)], "the input")
-        task = self.task
-        if isinstance(task, Translation):
-            task = task.searching(search or task.recipe.decoding, look=look, first=first)
+        task: Task = self.task
+        if isinstance(self.task, Translation):
+            task = self.task.searching(search or self.task.recipe.decoding, look=look, first=first)
         elif search is not None or look:
             self.searching({"look" if search is None else "search": True})
         return task.predict(self.model, encoded, evaluate(self.model, task, encoded, self.device)[0])

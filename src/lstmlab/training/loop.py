@@ -21,11 +21,12 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from lstmlab.data.batches import Batches
-from lstmlab.errors import InputError
 from lstmlab.metrics import SCORES, format_score
 from lstmlab.recipe import Settings
 from lstmlab.tasks.task import Encoded, Task
 from lstmlab.training import checkpoint
+from lstmlab.training.best import Best
+from lstmlab.training.evaluation import evaluate
 from lstmlab.training.nan_guard import Diverged, blame
 from lstmlab.training.optimizer import (
     Average,
@@ -36,10 +37,6 @@ from lstmlab.training.optimizer import (
     unpack_optimizer,
 )
 from lstmlab.types import Batch
-
-EVALUATION_BATCH = 256
-EVALUATION_STEPS = 128 * 1024
-"""Padded steps in a batch of evaluation at most, which bounds the memory very long texts take."""
 
 
 class LoopSettings(Settings):
@@ -61,6 +58,8 @@ class LoopSettings(Settings):
     """Batches whose gradients are added up before one optimiser step."""
     best: Literal["loss", "score"] = "loss"
     """What makes an epoch the best one, whose weights are kept: validation loss, or the task's main score."""
+    average_epochs: int = Field(default=1, ge=1)
+    """Keep the mean weights of this many best epochs instead of the best one's (checkpoint averaging)."""
     patience: int | None = Field(default=None, gt=0)
     """Stop after this many evaluations without a better one; null uses up the budget."""
     optimizer: OptimizerSettings = OptimizerSettings()
@@ -150,6 +149,7 @@ class Training:
         self.optimizer = build(self.settings.optimizer, self.model.parameters())
         decay = self.settings.optimizer.average
         self.average = Average(self.model, decay) if decay is not None else None
+        self.best = Best(self.settings.average_epochs)
         self.batches = Batches(
             self.train.lengths,
             batch_size=self.settings.batch_size,
@@ -255,9 +255,11 @@ class Training:
         better = badness < moment.best_loss
         if better:
             moment.best_loss, moment.best_epoch, moment.stale = badness, moment.epoch, 0
-            hooks.keep(self.scored_weights(), {"epoch": moment.epoch}, True)
         else:
             moment.stale += 1
+        kept = self.best.offer(moment.epoch, badness, self.scored_weights())
+        if kept is not None:
+            hooks.keep(kept, {"epoch": moment.epoch}, True)
         self._watch_plateau(better)
         complete = moment.batch >= batches
         if complete:
@@ -330,7 +332,9 @@ class Training:
         }
         if self.average is not None:
             named |= checkpoint.put(self.average.weights, "average")
-        return named, {"moment": asdict(self.moment)}
+        if self.best.count > 1:  # a single one is in the best checkpoint
+            named |= checkpoint.put(self.best.pack(), "best")
+        return named, {"moment": asdict(self.moment), "best": self.best.badness}
 
     def restore(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         """Put a snapshot back."""
@@ -339,6 +343,7 @@ class Training:
         if self.average is not None:
             for name, value in checkpoint.pick(tensors, "average").items():
                 self.average.weights[name].copy_(value)
+        self.best.unpack(checkpoint.pick(tensors, "best"), facts.get("best", {}))
         _set_random_state(checkpoint.pick(tensors, "random"), self.device)
         self.moment = Moment(**facts["moment"])
 
@@ -353,32 +358,6 @@ def _set_random_state(state: Mapping[str, Tensor], device: torch.device) -> None
     torch.set_rng_state(state["cpu"])
     if device.type == "cuda":
         torch.cuda.set_rng_state(state["cuda"], device)
-
-
-@torch.inference_mode()
-def evaluate(
-    model: nn.Module, task: Task, encoded: Encoded, device: torch.device
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Outputs [N …] and summed loss [N] of every example, in their order, and what the losses sum over in all.
-
-    The loss is NaN where an example has no target.
-    """
-    model.eval()
-    outputs: list[np.ndarray] = [np.empty(0)] * len(encoded)
-    losses, count = np.full(len(encoded), np.nan, np.float64), 0
-    batches = Batches(encoded.lengths, batch_size=EVALUATION_BATCH, tokens=EVALUATION_STEPS, seed=0)
-    for index in batches.in_order():
-        batch = task.collate(encoded, index).to(device)
-        result = task.outputs(model, batch)
-        for place, row in zip(index, result.cpu().numpy(), strict=True):
-            outputs[place] = row
-        if batch.targets is not None:
-            loss = task.loss(result, batch)
-            losses[index] = loss.rows.cpu().numpy()
-            count += loss.count
-    if not outputs:
-        raise InputError("nothing to evaluate: no examples")
-    return np.stack(outputs), losses, count
 
 
 def epoch_line(row: Mapping[str, Any], settings: LoopSettings) -> str:

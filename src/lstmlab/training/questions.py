@@ -12,7 +12,7 @@ from lstmlab.data.datasets import dialogues, files, pair_tables
 from lstmlab.data.guess import guess
 from lstmlab.data.load import DataSettings, read
 from lstmlab.data.pairs import DialogueData, PairSettings, TranslationData, read_part
-from lstmlab.errors import InputError, nearest
+from lstmlab.errors import InputError
 from lstmlab.recipe import validate
 from lstmlab.training.run import Run
 
@@ -27,7 +27,11 @@ def labelled(run: Run, file: Path, encoding: str | None = None) -> tuple[Corpus,
     task, data = run.recipe["task"], run.recipe["data"]
     if task in PAIRS:
         settings = _pairs(run)
-        return read_part(file, settings.model_copy(update={"encoding": encoding or settings.encoding}))
+        try:
+            return read_part(file, settings.model_copy(update={"encoding": encoding or settings.encoding}))
+        except InputError as error:  # here no columns can be typed
+            said = str(error).replace("Give source=COLUMN and target=COLUMN", 'Call them "source" and "target"')
+            raise InputError(said) from error
     if "text" not in data:
         raise InputError(f"--input is for texts with labels, and {run.title} is of {task}")
     encoding = encoding or data["encoding"]
@@ -36,9 +40,9 @@ def labelled(run: Run, file: Path, encoding: str | None = None) -> tuple[Corpus,
     else:
         found = guess(file, encoding=encoding).settings
         columns = {key.split(".")[-1]: value for key, value in found.items()}
-    parts = read(
-        DataSettings.model_validate({**columns, "path": str(file), "encoding": encoding}), 0, least_classes=1
-    )[0]
+    parts = read(DataSettings.model_validate({**columns, "path": str(file), "encoding": encoding}), 0, least_classes=1)[
+        0
+    ]
     if len(parts) > 1:
         raise InputError(f"{file} has several parts ({', '.join(parts)}): name one of its folders")
     return parts["train"], ()
@@ -68,10 +72,13 @@ def _sources(run: Run, file: Path, encoding: str) -> list[str]:
     # The columns of a named set are languages, those of aligned files no columns at all.
     trained_on_table = settings.name is None and settings.path is not None and not Path(settings.path).is_dir()
     column = settings.source if trained_on_table else None
-    if column is not None and column.isdecimal() and pair_tables.tabbed(file):
+    if pair_tables.tabbed(file) and (column is None or column.isdecimal()):
         frame = pair_tables.read_headless(file, encoding=encoding)
-    else:
-        frame = files.read_table(file, encoding=encoding)
+        if column in frame.columns or not pair_tables.names_columns(list(frame.row(0))):
+            return _texts(frame, column or "1", file)
+    frame = files.read_table(file, encoding=encoding)
+    if column is not None and column.isdecimal() and column not in frame.columns:
+        column = None
     return _texts(frame, column or _source_column(frame, file), file)
 
 
@@ -91,11 +98,7 @@ def _source_column(frame: pl.DataFrame, file: Path) -> str:
 def _texts(frame: pl.DataFrame, column: str, file: Path) -> list[str]:
     texts = files.text_of(frame[column]) if column in frame.columns else None
     if texts is None:
-        match = nearest(column, frame.columns)
-        raise InputError(
-            f'{file}: no column "{column}" of text. Columns: {", ".join(frame.columns[:20])}'
-            + (f". Did you rename {match[0]}?" if match and match[0] != column else "")
-        )
+        raise InputError(f'{file}: no column "{column}" of text. Columns: {", ".join(frame.columns[:20])}')
     found: list[str] = texts.fill_null("").to_list()
     return found
 
