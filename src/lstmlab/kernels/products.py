@@ -1,7 +1,8 @@
 """Matrix products of single precision on a processor by oneDNN, which uses all that processors of every maker have.
 
 BLAS libraries pick their code by the maker's name; on AMD's processors oneDNN was seen to be twice as quick. What it
-does not take (other devices, other kinds of number) goes the usual way. Letters in shapes: K features in, N out.
+does not take (other devices, other kinds of number) goes the usual way. Letters in shapes: M rows, K features in, N
+features out.
 """
 
 from typing import Any
@@ -11,6 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
+
+GRAIN = 32
+"""Rows are worked on in multiples of this many."""
 
 
 def linear(
@@ -55,9 +59,25 @@ def _available() -> bool:
 
 
 def _product(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """inputs weightᵀ + bias without a gradient."""
     if not _fits(inputs, weight):
         return functional.linear(inputs, weight, bias)
-    return torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
+    rows = inputs.reshape(-1, inputs.shape[-1])
+    found = torch.ops.mkldnn._linear_pointwise(_even(rows), weight, bias, "none", [], "")[: len(rows)]
+    return found.view(*inputs.shape[:-1], -1)
+
+
+def across(left: Float[Tensor, "M N"], right: Float[Tensor, "M K"]) -> Float[Tensor, "N K"]:
+    """leftᵀ right: what the rows of both come to together, as a weight's gradient does. Without a gradient itself."""
+    if not _fits(left, right):
+        return left.t() @ right
+    return torch.ops.mkldnn._linear_pointwise(_even(left).t(), _even(right).t(), None, "none", [], "")
+
+
+def _even(rows: Tensor) -> Tensor:
+    """With rows of zeros up to a multiple of GRAIN: oneDNN writes and keeps code for each number of rows it meets."""
+    missing = -len(rows) % GRAIN if len(rows) > GRAIN else 0
+    return functional.pad(rows, (0, 0, 0, missing)) if missing else rows
 
 
 class _Linear(torch.autograd.Function):
@@ -73,7 +93,7 @@ class _Linear(torch.autograd.Function):
         wanted, rows = ctx.needs_input_grad, gradient.flatten(0, -2)
         return (
             _product(gradient, weight.t()) if wanted[0] else None,
-            _product(rows.t(), inputs.flatten(0, -2).t()) if wanted[1] else None,
+            across(rows, inputs.flatten(0, -2)) if wanted[1] else None,
             rows.sum(0) if wanted[2] else None,
         )
 
@@ -81,7 +101,7 @@ class _Linear(torch.autograd.Function):
 class _Collected(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
-        ctx.pairs, ctx.shape = pairs, weight.shape
+        ctx.pairs = pairs
         return weight.new_zeros(())
 
     @staticmethod
@@ -89,7 +109,7 @@ class _Collected(torch.autograd.Function):
     def backward(ctx: Any, thread: Tensor) -> tuple[Tensor | None, None]:
         gradients, inputs = (torch.cat(part) for part in zip(*ctx.pairs, strict=True))
         ctx.pairs.clear()
-        return _product(gradients.t(), inputs.t()), None
+        return across(gradients, inputs), None
 
 
 class _Repetition(torch.autograd.Function):

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from lstmlab.kernels.products import linear
+from lstmlab.kernels.products import across, linear
 
 PORTION = 4_000_000
 """Scores worked on at a time at most: 16 MB in single precision."""
@@ -101,6 +101,6 @@ def _pass(
         if factors is not None:
             slope *= factors[part, None]
         by_features[part] = linear(slope, weight.t())
-        by_weight += linear(slope.t(), features[part].t())
+        by_weight += across(slope, features[part])
         by_bias += slope.sum(0)
     return (smoothed, nats, right), [by_features, by_weight, by_bias]

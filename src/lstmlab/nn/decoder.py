@@ -163,7 +163,7 @@ class Decoder(nn.Module):
         if not self.feeding and truth >= 1:
             return self._at_once(vectors, state)
         features: list[Tensor] = []
-        for number, given in enumerate(vectors.values.unbind(1)):
+        for given in vectors.values.unbind(1):
             if truth < 1 and features:
                 given = self._mixed(given, features[-1], truth)
             read, state, _ = self._step(given, state)

@@ -51,7 +51,7 @@ class Stepping:
     def __call__(
         self, inputs: Float[Tensor, "B F"], states: States, number: int = 0
     ) -> tuple[Float[Tensor, "B H"], States]:
-        """The top layer's outputs and every layer's state after step `number` (which zoneout's masks are counted by)."""
+        """The top layer's outputs and every layer's state after step `number`, by which zoneout's masks are counted."""
         after: list[State] = []
         values = inputs
         for at, (layer, state) in enumerate(zip(self._layers, states, strict=True)):
