@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fake_pairs import HOSTILE_ROWS, dialogue_run, row, translation_run
 from fake_runs import HOSTILE, answers, classification_run, curve, forecasting_run, texts
 from lstmlab.analysis import ANALYSES
 from lstmlab.report import as_text, unlabelled
@@ -22,6 +23,15 @@ RUNS: dict[str, Callable[[Path], Run]] = {
     "a forecaster": forecasting_run,
     "the smallest forecaster": lambda path: forecasting_run(path, horizon=1, baseline={}),
     "a forecaster without history": lambda path: forecasting_run(path, history=[]),
+    "a translator": translation_run,
+    "the smallest translator": lambda path: translation_run(
+        path, history=[], predictions=[row("a", "b", "c", shown=True)], baseline={}),
+    "a translator of nothing": lambda path: translation_run(path, predictions=[row("a", "", "c", shown=True)]),
+    "a translator without attention": lambda path: translation_run(path, changes={"model": {"context": "state"}}),
+    "a translator of hostile texts": lambda path: translation_run(path, predictions=HOSTILE_ROWS),
+    "a partner in conversation": dialogue_run,
+    "a dull partner": lambda path: dialogue_run(path, dull=True),
+    "the smallest partner": lambda path: dialogue_run(path, history=[], predictions=[row("a", "b", "c")], baseline={}),
 }  # fmt: skip
 
 
@@ -50,6 +60,11 @@ def test_each_task_has_its_own_analysis(tmp_path: Path) -> None:
     ]
     assert [name for name in ANALYSES if ANALYSES[name].applies(numbers)] == [
         "data", "model", "curves", "scores", "forecasts"]  # fmt: skip
+    pairs = translation_run(tmp_path / "t"), dialogue_run(tmp_path / "d")
+    assert [[name for name in ANALYSES if ANALYSES[name].applies(one)] for one in pairs] == [
+        ["data", "model", "curves", "scores", "translations", "attention"],
+        ["data", "model", "curves", "scores", "replies", "attention"],
+    ]
 
 
 def test_nothing_but_the_folder_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,285 +1,18 @@
-"""Learning curves and the verdict: what the history of a training says about it, in one sentence with its numbers."""
+"""Learning curves: loss and scores by epoch, the verdict on them, how they were measured."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lstmlab.metrics import SCORES, format_score
+from lstmlab.analysis.architecture import PAIRS
+from lstmlab.analysis.outputs import target_tokens
+from lstmlab.analysis.verdict import Curves, History, Verdict, series, verdict
+from lstmlab.metrics import SCORES
 from lstmlab.report import Figure, Section, number
+from lstmlab.tasks import TASKS
 from lstmlab.training.run import Run
 
-History = Sequence[Mapping[str, Any]]
-Curve = NDArray[np.float64]
-
-LEAST_ROWS = 3
-"""With fewer evaluations nothing can be said of a trend."""
-MARGIN = 0.05
-"""A rise of validation loss below this share of its least value is no overfitting, nor such a fall an improvement."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a history says. `kind` is one of overfitting, underfitting, unstable, still improving, sound, too short to
-    tell; `sentence` says it with its numbers; `evidence` is what else a reader of the curves would want to know."""
-
-    kind: str
-    sentence: str
-    evidence: str
-    best_epoch: int | None
-    """The epoch of least validation loss; None without validation."""
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Losses by evaluation, NaN where one was not a number; `valid` is empty without a validation part."""
-
-    epochs: list[int]
-    train: Curve
-    valid: Curve
-    accuracy: float | None
-    """The better of training and validation accuracy at the end."""
-    rates: Curve
-
-    @classmethod
-    def of(cls, history: History) -> "Curves":
-        """The curves of a history."""
-        parts = [row[part] for row in history[-1:] for part in ("train", "valid") if part in row]
-        known = [part["accuracy"] for part in parts if part.get("accuracy") is not None]
-        has_valid = any("valid" in row for row in history)
-        return cls(
-            [int(row["epoch"]) for row in history],
-            series(history, "train", "loss"),
-            series(history, "valid", "loss") if has_valid else np.empty(0),
-            max(known, default=None),
-            np.array([float(row.get("learning_rate", np.nan)) for row in history]),
-        )
-
-    @property
-    def judged(self) -> Curve:
-        """The loss that decides: validation's where there is one."""
-        return self.valid if len(self.valid) else self.train
-
-    @property
-    def name(self) -> str:
-        """What the deciding loss is called."""
-        return "validation loss" if len(self.valid) else "training loss"
-
-
-def series(history: History, part: str, score: str) -> Curve:
-    """One score of one part, an entry a row, NaN where it is missing."""
-    told = [row.get(part, {}).get(score) for row in history]
-    return np.array([np.nan if value is None else float(value) for value in told])
-
-
-def verdict(history: History, *, baseline: float | None = None, blind_loss: float | None = None) -> Verdict:
-    """Judge a history, given what a blind guess reaches: its accuracy (`baseline`) or its loss (`blind_loss`).
-
-    Unstable: a loss was not a number, or the training loss ends far above its least, or it jumped at least twice, or
-        the validation loss leapt up and back at least twice (see `_jumps` and `_leaps`).
-    Underfitting: accuracy has come less than a tenth of the way from the baseline to 1; where no accuracy is known,
-        training loss is at more than nine tenths of the blind guess's, or of where it began.
-    Overfitting, since the epoch of least validation loss: it ends (median of the last third that follows, of
-        three at least) above its least by more than `MARGIN`, twice that where fewer than three epochs follow, and by
-        more than its own noise, while training loss fell on or was already less than half of it.
-    Still improving: the deciding loss fell by more than `MARGIN` and its noise over the last quarter of training, and
-        not almost all of that in the first half of it.
-    Sound: none of these. Too short to tell: fewer than three evaluations.
-    """
-    curves = Curves.of(history)
-    best = None
-    if np.isfinite(curves.valid).any():
-        best = curves.epochs[int(np.nanargmin(curves.valid))]
-    if len(history) < LEAST_ROWS:
-        said = (
-            "no epoch was finished"
-            if not history
-            else f"{_times(len(history), 'evaluation')}, at least {LEAST_ROWS} needed"
-        )
-        return Verdict("too short to tell", f"Too short to tell: {said}.", _aside(curves), best)
-    kind, sentence = (
-        _unstable(curves)
-        or _underfitting(curves, baseline, blind_loss)
-        or _overfitting(curves)
-        or _improving(curves)
-        or _sound(curves)
-    )
-    return Verdict(kind, sentence, _aside(curves), best)
-
-
-Told = tuple[str, str]
-
-
-def _unstable(curves: Curves) -> Told | None:
-    train, valid = curves.train, curves.valid
-    for name, losses in (("training", train), ("validation", valid)):
-        if not np.isfinite(losses).all():
-            at = curves.epochs[int(np.flatnonzero(~np.isfinite(losses))[0])]
-            return "unstable", f"Unstable: {name} loss was not a number in epoch {at}."
-    least = int(train.argmin())
-    if train[-1] > 1.2 * train[least] and train[-1] - train[least] > 0.1 * train[0]:
-        return "unstable", (
-            f"Unstable: training loss rose again after epoch {curves.epochs[least]}, from "
-            f"{number(train[least])} to {number(train[-1])} at the end."
-        )
-    for name, losses, found in (("training", train, _jumps(train)), ("validation", valid, _leaps(valid))):
-        if len(found) >= 2:
-            worst = max(found, key=lambda at: losses[at] - losses[at - 1])
-            return "unstable", (
-                f"Unstable: {name} loss jumped up {len(found)} times, most in epoch {curves.epochs[worst]}, "
-                f"from {number(losses[worst - 1])} to {number(losses[worst])}."
-            )
-    return None
-
-
-def _jumps(train: Curve) -> list[int]:
-    """Where training loss rose in one epoch by at least a fifth, and by more than a tenth of its first value."""
-    return [
-        at
-        for at in range(1, len(train))
-        if train[at] >= 1.2 * train[at - 1] and train[at] - train[at - 1] > 0.1 * train[0]
-    ]
-
-
-def _leaps(valid: Curve) -> list[int]:
-    """Where validation loss rose in one epoch by at least half, and by more than a fifth of its first value, and lost
-    at least half of that an epoch later: validation parts are small, so their losses are noisier."""
-    return [
-        at
-        for at in range(1, len(valid) - 1)
-        if valid[at] >= 1.5 * valid[at - 1]
-        and valid[at] - valid[at - 1] > 0.2 * valid[0]
-        and valid[at + 1] <= (valid[at] + valid[at - 1]) / 2
-    ]
-
-
-def _underfitting(curves: Curves, baseline: float | None, blind_loss: float | None) -> Told | None:
-    first, last = curves.train[0], curves.train[-1]
-    if baseline is not None and curves.accuracy is not None:
-        if curves.accuracy >= baseline + 0.1 * (1 - baseline):
-            return None
-        return "underfitting", (
-            f"Underfitting: accuracy ends at {format_score('accuracy', curves.accuracy)} even on its "
-            f"better part, where the most frequent class alone gives {format_score('accuracy', baseline)}."
-        )
-    if blind_loss is not None and last <= 0.9 * blind_loss:
-        return None
-    if blind_loss is not None:
-        return "underfitting", (
-            f"Underfitting: training loss ends at {number(last)}, where always answering the same "
-            f"gives {number(blind_loss)}."
-        )
-    if first > 0 and last > 0.9 * first and curves.judged[-1] > 0.9 * curves.judged[0] and not _rose(curves):
-        return "underfitting", f"Underfitting: training loss hardly fell, from {number(first)} to {number(last)}."
-    return None
-
-
-def _rose(curves: Curves) -> bool:
-    return _overfitting(curves) is not None
-
-
-def _overfitting(curves: Curves) -> Told | None:
-    valid, train = curves.valid, curves.train
-    if not len(valid):
-        return None
-    best = int(valid.argmin())
-    after = len(valid) - 1 - best
-    level = float(np.median(valid[-min(max(3, after // 3), after) :])) if after else valid[best]
-    # One lucky epoch is no level to rise from: in a longer history the least median of three neighbours is.
-    low = min(np.median(valid[at - 1 : at + 2]) for at in range(1, len(valid) - 1)) if len(valid) >= 8 else valid[best]
-    rise = min(level, valid[-1]) - low
-    allowed = max((MARGIN if after >= 3 else 2 * MARGIN) * valid[best], 3 * _noise(valid), 0.002 * valid[0])
-    if rise <= allowed or not (train[-1] <= 1.02 * train[best] or train[-1] < valid[-1] / 2):
-        return None
-    start, end = number(train[best]), number(train[-1])
-    fell = (
-        f"training loss fell from {start} to {end}"
-        if train[-1] < 0.98 * train[best]
-        else f"training loss stayed at {end}"
-    )
-    return "overfitting", (
-        f"Overfitting since epoch {curves.epochs[best]}: validation loss {number(valid[best])} at its "
-        f"least, {number(valid[-1])} at the end, while {fell}."
-    )
-
-
-def _noise(losses: Curve) -> float:
-    """How far a loss moves against its course: the mean rise before its least value and the mean fall after it."""
-    best, moves = int(losses.argmin()), np.diff(losses)
-    against = np.concatenate([moves[:best][moves[:best] > 0], -moves[best:][moves[best:] < 0]])
-    return float(against.mean()) if len(against) else 0.0
-
-
-def _improving(curves: Curves) -> Told | None:
-    losses = curves.judged
-    quarter = max(1, round(len(losses) / 4))
-    middle = max(1, quarter // 2)
-    before, end = float(np.median(losses[-quarter - middle : -quarter])), float(np.median(losses[-middle:]))
-    fall = before - end
-    levelled = losses[-1 - quarter // 2] - losses[-1] < fall / 4 and quarter > 1
-    if fall <= max(MARGIN * before, 2 * _noise(losses), 0.005 * losses[0]) or levelled:
-        return None
-    if losses.argmin() < len(losses) - quarter:
-        return None
-    since = curves.epochs[-quarter - 1]
-    return "still improving", (
-        f"Still improving: {curves.name} fell from {number(losses[-quarter - 1])} to "
-        f"{number(losses[-1])} after epoch {since}{_rate(curves)}."
-    )
-
-
-def _rate(curves: Curves) -> str:
-    """What more epochs would mean, where the learning rate has run out."""
-    finite = curves.rates[np.isfinite(curves.rates)]
-    out = len(finite) and finite[-1] <= 0.05 * finite.max() and finite.max() > 0
-    return "; the learning rate has run out, so going on means a longer schedule" if out else ""
-
-
-def _sound(curves: Curves) -> Told:
-    losses, train = curves.judged, curves.train
-    best = int(losses.argmin())
-    if len(curves.valid):
-        said = (
-            f"validation loss is least in epoch {curves.epochs[best]} ({number(losses[best])}) and "
-            f"{number(losses[-1])} "
-            f"at the end, with training loss at {number(train[-1])}"
-        )
-    else:
-        said = f"training loss fell from {number(train[0])} to {number(train[-1])} and on that scale no longer moves"
-    return "sound", f"Sound: {said}."
-
-
-def _aside(curves: Curves) -> str:
-    """What the verdict alone does not say."""
-    told = []
-    if len(curves.epochs) and not len(curves.valid):
-        told.append("There is no validation part, so overfitting cannot be seen here: only training loss was judged.")
-    finite = len(curves.valid) and np.isfinite(curves.valid).all() and np.isfinite(curves.train).all()
-    if finite and curves.valid[-1] < curves.train[-1]:
-        told.append(
-            "Validation loss is below training loss at the end. That is usual where dropout or noise makes training "
-            "harder, where weights are averaged before they are scored, and while a model still learns fast: "
-            "training loss is the mean over an epoch, validation loss is measured after it."
-        )
-    if finite and curves.valid[-1] > 2 * curves.train[-1] and not _overfitting(curves):
-        ratio = "many" if curves.train[-1] <= curves.valid[-1] / 1000 else f"{curves.valid[-1] / curves.train[-1]:.2g}"
-        told.append(
-            f"Validation loss ends at {ratio} times the training loss: the model knows its training part better than "
-            "the rule behind it, though validation loss has not risen much for that."
-        )
-    single = _jumps(curves.train)
-    if len(single) == 1:
-        told.append(f"Training loss jumped up once, in epoch {curves.epochs[single[0]]}, and came back.")
-    return " ".join(told)
-
-
-def _times(count: int, what: str) -> str:
-    return f"{count} {what}" + "s" * (count != 1)
-
-
-# ---- The section
+__all__ = ["Curves", "Verdict", "judge", "section", "series", "verdict"]
 
 
 def judge(run: Run) -> Verdict:
@@ -293,6 +26,8 @@ def judge(run: Run) -> Verdict:
             shown = np.array([value for row in run.predictions for value in (*row["input"], *row["target"])], float)
             # The loss is taken in scaled units, in which a standardised series has the variance 1.
             known["blind_loss"] = 1.0 if run.recipe["data"].get("scale") == "standard" else float(shown.var())
+    if run.recipe["task"] in PAIRS and (tokens := target_tokens(run)):
+        known["blind_loss"] = float(np.log(tokens))
     return verdict(run.history, **known)
 
 
@@ -301,15 +36,28 @@ def section(run: Run) -> Section:
     history, found = run.history, judge(run)
     told = [found.evidence, _measured(run)] if history else []
     if found.best_epoch is not None:
-        kept = "The weights of the epoch with the least validation loss are the ones kept and scored"
-        told.append(f"{kept} (epoch {found.best_epoch}, marked in the figure).")
+        told.append(_kept(run, found.best_epoch))
     return Section("Training", found.sentence, " ".join(filter(None, told)), figures=_figures(history, found, run))
+
+
+def _kept(run: Run, least: int) -> str:
+    """Which epoch's weights were kept, and by what."""
+    best = run.metrics.get("best_epoch", least) if run.finished else least
+    if run.recipe["training"].get("best", "loss") == "loss" or best == least:
+        kept = "The weights of the epoch with the least validation loss are the ones kept and scored"
+        return f"{kept} (epoch {least}, marked in the figure)."
+    score = SCORES[TASKS[run.recipe["task"]].main_score].title
+    return (
+        f"The weights of the epoch with the best validation {score} are the ones kept and scored (epoch {best}); the "
+        f"figure marks the one with the least validation loss (epoch {least})."
+    )
 
 
 def _measured(run: Run) -> str:
     model = run.recipe.get("model", {})
-    places = (model, model.get("embedding") or {}, model.get("encoder") or {})
-    noisy = any(place.get(name) for place in places for name in ("dropout", "word_dropout", "input_noise"))
+    places = (model, *(model.get(part) or {} for part in ("embedding", "encoder", "decoder")))
+    noises = ("dropout", "word_dropout", "locked_dropout", "memory_dropout", "input_noise")
+    noisy = any(place.get(name) for place in places for name in noises)
     how = (
         ", with dropout on" if noisy and not model.get("input_noise") else ", with noise on the inputs" if noisy else ""
     )
@@ -317,27 +65,36 @@ def _measured(run: Run) -> str:
     after = f"; validation scores after each epoch{', with the averaged weights' if averaged else ''}"
     with_valid = any("valid" in row for row in run.history)
     told = f"Training scores are measured while training{how}, over the epoch's changing weights"
-    return f"{told}{after if with_valid else ''}."
+    return " ".join(filter(None, [f"{told}{after if with_valid else ''}.", _measured_tokens(run)]))
+
+
+def _measured_tokens(run: Run) -> str:
+    """What loss and token accuracy of a decoder are measured on."""
+    if run.recipe["task"] not in PAIRS:
+        return ""
+    smoothed = ", without the smoothing that is trained with," if run.recipe["model"].get("label_smoothing") else ""
+    tokens = target_tokens(run)
+    blind = f" (a blind guess among {tokens:,} tokens has {number(float(np.log(tokens)))})" if tokens else ""
+    return (
+        f"Loss{smoothed} is in nats a target token{blind} and, like token accuracy, measured with the true tokens "
+        "before it given; other scores are of answers written without them (greedily, to the same validation sources)."
+    )
 
 
 def _figures(history: History, found: Verdict, run: Run) -> list[Figure]:
     if not history:
         return []
-    task = run.recipe["task"]
-    score = "accuracy" if np.isfinite(series(history, "train", "accuracy")).any() else "mae"
-    scored = bool(np.isfinite(series(history, "train", score)).any())
+    pair = run.recipe["task"] in PAIRS
+    panels = _panels(history, run)
     rates = np.array([float(row.get("learning_rate", np.nan)) for row in history])
-    varies = bool(np.ptp(rates) > 0)
-    panels = 1 + scored + varies
+    # An encoder-decoder has another score to show in the place where others show their schedule.
+    varies = bool(np.ptp(rates) > 0) and not pair
+    count = len(panels) + varies
 
     def draw(figure: Any) -> None:
-        axes = iter(figure.subplots(1, panels, squeeze=False)[0])
-        unit = "nats" if task == "classification" else "squared scaled units"
-        _draw_curve(next(axes), history, "loss", f"Loss ({unit})", 1.0, found.best_epoch)
-        if scored:
-            known = SCORES[score]
-            title = known.heading.rsplit(" ", 1)[0]
-            _draw_curve(next(axes), history, score, title, known.scale, found.best_epoch)
+        axes = iter(figure.subplots(1, count, squeeze=False)[0])
+        for score, title, scale in panels:
+            _draw_curve(next(axes), history, score, title, scale, found.best_epoch)
         if varies:
             panel = next(axes)
             panel.plot([row["epoch"] for row in history], rates, "o-" if len(history) < 30 else "-", color="#4D4D4D")
@@ -352,10 +109,24 @@ def _figures(history: History, found: Verdict, run: Run) -> list[Figure]:
             "Learning curves.",
             draw,
             note=found.sentence + marked,
-            width=3.2 * panels if panels < 3 else 7.2,
-            height=2.5,
+            width=3.2 * count if count < 3 else 7.2,
+            height=2.1 if pair else 2.5,
         )
     ]
+
+
+def _panels(history: History, run: Run) -> list[tuple[str, str, float]]:
+    """What is drawn over the epochs: (score, title with unit, scale), those that the history knows."""
+    task = run.recipe["task"]
+    unit = "squared scaled units" if task == "forecasting" else "nats a token" if task in PAIRS else "nats"
+    plain = "accuracy" if np.isfinite(series(history, "train", "accuracy")).any() else "mae"
+    of_texts = {"translation": ["token_accuracy", "bleu"], "dialogue": ["token_accuracy", "distinct_2"]}
+    wanted = of_texts.get(task, [plain])
+    known = [
+        score for score in wanted if any(np.isfinite(series(history, part, score)).any() for part in ("train", "valid"))
+    ]
+    titles = [(score, SCORES[score].heading.rsplit(" ", 1)[0], SCORES[score].scale) for score in known]
+    return [("loss", f"Loss ({unit})", 1.0), *titles]
 
 
 def _draw_curve(axes: Any, history: History, score: str, title: str, scale: float, best: int | None) -> None:
@@ -367,8 +138,8 @@ def _draw_curve(axes: Any, history: History, score: str, title: str, scale: floa
             axes.plot(epochs, values, "o-" if len(epochs) < 30 else "-", label=word)
             drawn.append(values[np.isfinite(values)])
     every = np.concatenate(drawn) if drawn else np.ones(1)
-    # Two powers of ten and the smaller values would lie on the axis.
-    if every.min() > 0 and every.max() > 100 * every.min():
+    # Two powers of ten and the smaller values would lie on the axis. A score has a zero to be seen from.
+    if score in ("loss", "mae") and every.min() > 0 and every.max() > 100 * every.min():
         axes.set_yscale("log")
     if best is not None:
         axes.axvline(best, color="#7b8794", linestyle="--", linewidth=1)

@@ -1,20 +1,27 @@
 """What a run was: its data and every step done to them, its model, its scores beside what they have to beat."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from lstmlab import metrics
+from lstmlab.analysis.architecture import (
+    PAIRS,
+    architecture,
+    encoder_words,
+    first_upper,
+    listed,
+    model_words,
+    setting,
+    settings_table,
+)
+from lstmlab.analysis.comparison import Comparison, baselines
 from lstmlab.metrics import SCORES, format_score
 from lstmlab.report import Section, Table, excerpt, number
 from lstmlab.report.text import Value
-from lstmlab.tasks import TASKS
 from lstmlab.training.run import Run
 
+__all__ = ["Comparison", "data", "encoder_words", "has_scores", "listed", "model", "model_words", "scores", "setting"]
+
 PARTS = {"train": "training", "valid": "validation", "test": "test"}
-CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "plain RNN"}
 
 
 # ---- Data
@@ -42,14 +49,26 @@ def data(run: Run) -> Section:
 
 def _aim(run: Run) -> str:
     """What is to be learned."""
+    asked = run.recipe["data"]
     if run.recipe["task"] == "forecasting":
-        asked = run.recipe["data"]
         return f"To be learned: the next value of a series from the {asked['window']} before it."
+    if run.recipe["task"] == "translation":
+        return f"To be learned: the translation of a sentence{_languages(asked)}."
+    if run.recipe["task"] == "dialogue":
+        turns = asked.get("turns") or 1
+        before = f"up to {turns} turns" if turns > 1 else "the turn"
+        return f"To be learned: a reply to {before} of a conversation before it."
     names = list(run.predictions[0].get("probabilities", {})) if run.predictions else []
     if not names:
         return "To be learned: the label of a text."
     shown = [f"“{excerpt(name, 30)}”" for name in names[:12]] + [f"{len(names) - 12} more"] * (len(names) > 12)
     return f"To be learned: which of {len(names)} labels a text has, {listed(shown)}."
+
+
+def _languages(asked: Mapping[str, Any]) -> str:
+    """From which language into which, where the recipe names them as ISO 639 does."""
+    codes = [str(asked.get(side) or "") for side in ("source", "target")]
+    return f" from {codes[0]} to {codes[1]}" if all(code.isalpha() and len(code) <= 3 for code in codes) else ""
 
 
 def _source(told: Mapping[str, Any]) -> str:
@@ -71,11 +90,6 @@ def _sentence(text: str) -> str:
     return text if not text or text.endswith((".", "!", "?")) else text + "."
 
 
-def listed(words: list[str]) -> str:
-    """One, two and three."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
-
-
 # ---- Model
 
 
@@ -94,231 +108,18 @@ def model(run: Run) -> Section:
                 [*rows, ["in all", "", count]],
             )
         ]
-        if rows
+        if rows and run.recipe["task"] not in PAIRS  # where the parts are few and told in a line
         else []
     )
-    claim = (
-        f"{_first_upper(encoder_words(run))}: {count:,} parameters." if rows else f"{_first_upper(encoder_words(run))}."
-    )
-    return Section("Model", claim, _architecture(run), [*tables, _settings(run)])
-
-
-def encoder_words(run: Run) -> str:
-    """The encoder in a few words: cell, layers, units, directions."""
-    told = run.recipe["model"]["encoder"]
-    cell = CELLS.get(told["cell"], excerpt(str(told["cell"]), 40))
-    depth = told.get("num_layers", 1)
-    both = told.get("bidirectional")
-    layers = "one layer" if depth == 1 else f"{depth} layers"
-    return f"{'bidirectional' if both else 'unidirectional'} {cell}, {layers} of {told['hidden_size']} units" + (
-        " in each direction" if both else ""
-    )
-
-
-def _first_upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _architecture(run: Run) -> str:
-    """Every part in the order the data pass it."""
-    told, recipe = run.recipe["model"], run.recipe
-    parts = []
-    if recipe["task"] == "forecasting":
-        aim = "the change from the last value" if told.get("change") else "the next value"
-        parts.append(
-            f"A window of {recipe['data']['window']} numbers, one at a time, goes into the encoder "
-            f"({encoder_words(run)}); "
-            f"its last output goes through one linear unit, which gives {aim}. Further steps are forecast by "
-            "moving the window on over the model's own forecasts. Loss: mean squared error in scaled units."
-        )
-    else:
-        text = recipe.get("text", {})
-        read = [f"the {name} {text[name]}" for name in ("first", "last") if text.get(name)]
-        cut = f", of which {listed(read)} are read" if read else ""
-        size = told.get("embedding", {}).get("size")
-        pooling = listed(list(told.get("pooling", [])))
-        pieces = told.get("segment_length")
-        parts.append(
-            f"Text becomes {text.get('level', 'word')} tokens{cut}; each becomes a vector of {size} numbers learned "
-            f"with the rest (embedding){_ratio_words(run)}. Encoder: {encoder_words(run)}"
-            + (f", run over pieces of {pieces} tokens side by side" if pieces else "")
-            + f". Its outputs are pooled ({pooling}), and a linear layer gives "
-            + (
-                "the logit of the second label (one sigmoid unit)."
-                if told.get("single_unit")
-                else "one logit a label (softmax)."
-            )
-            + " Loss: cross-entropy."
-        )
-    return " ".join(parts)
-
-
-def _ratio_words(run: Run) -> str:
-    """What stands beside the embedding, where something does."""
-    longest = run.recipe["model"].get("embedding", {}).get("ratios", 0)
-    if not longest:
-        return ""
-    return (
-        f", with naive Bayes log-count ratios beside it: how strongly the n-grams of up to {longest} tokens that end "
-        "there speak for each label in the training part (Wang & Manning 2012), counted once and not trained; a "
-        "training text's own tenth of the texts is left out of its counts"
-    )
-
-
-_SETTINGS = (  # what a reader asks for first: a name, where it stands
-    ("cell", "model.encoder.cell"),
-    ("layers", "model.encoder.num_layers"),
-    ("hidden units", "model.encoder.hidden_size"),
-    ("initialisation", "model.encoder.initialisation"),
-    ("forget bias at the start", "model.encoder.forget_bias"),
-    ("dropout between layers", "model.encoder.dropout"),
-    ("layer normalisation", "model.encoder.layer_norm"),
-    ("recurrent dropout", "model.encoder.recurrent_dropout"),
-    ("zoneout of the output", "model.encoder.zoneout"),
-    ("zoneout of the memory", "model.encoder.zoneout_memory"),
-    ("weight drop", "model.encoder.weight_drop"),
-    ("dropout before the output", "model.dropout"),
-    ("word dropout", "model.embedding.word_dropout"),
-    ("locked dropout", "model.embedding.locked_dropout"),
-    ("log-count ratios up to", "model.embedding.ratios"),
-    ("noise on the inputs", "model.input_noise"),
-    ("vocabulary at most", "text.vocabulary_size"),
-    ("scaling", "data.scale"),
-    ("epochs", "training.epochs"),
-    ("steps", "training.steps"),
-    ("minutes", "training.minutes"),
-    ("batch size", "training.batch_size"),
-    ("batches per step", "training.accumulate"),
-    ("patience", "training.patience"),
-    ("optimiser", "training.optimizer.method"),
-    ("learning rate", "training.optimizer.learning_rate"),
-    ("schedule", "training.optimizer.schedule"),
-    ("warm-up", "training.optimizer.warmup"),
-    ("weight decay", "training.optimizer.weight_decay"),
-    ("gradient clipped at", "training.optimizer.clip"),
-    ("averaging of weights", "training.optimizer.average"),
-    ("seed", "seed"),
-)
-
-
-def setting(run: Run, path: str) -> Any:
-    """A setting by its dotted path; None where the recipe has none."""
-    place: Any = run.recipe
-    for key in path.split("."):
-        place = place.get(key) if isinstance(place, Mapping) else None
-    return place
-
-
-def _settings(run: Run) -> Table:
-    found = [(name, setting(run, path)) for name, path in _SETTINGS]
-    off = {"batches per step": 1, "seed": None, "layer normalisation": "none"}
-    kept = [
-        (name, excerpt(str(value), 40) if isinstance(value, str) else f"{value:g}")
-        for name, value in found
-        if value is not None and (value != off.get(name, 0) or name == "seed")
-    ]
-    return pairs("Settings.", kept, "What is switched off is left out; recipe.yaml has every setting.")
-
-
-def pairs(title: str, found: Sequence[tuple[str, str]], note: str = "") -> Table:
-    """Names and values as a table of three pairs a row, read downwards: a third of the height."""
-    height = -(-len(found) // 3)
-    columns = [found[at : at + height] for at in range(0, len(found), height)]
-    rows = [
-        [word for column in columns for word in (column[at] if at < len(column) else ("", ""))] for at in range(height)
-    ]
-    return Table(title, ["", "Value"] * len(columns), rows, note)
+    words = first_upper(model_words(run))
+    claim = f"{words}{';' if run.recipe['task'] in PAIRS else ':'} {count:,} parameters." if rows else f"{words}."
+    return Section("Model", claim, architecture(run), [*tables, settings_table(run)])
 
 
 # ---- Scores
 
-
-@dataclass(frozen=True)
-class Comparison:
-    """The main score on the test part beside the best baseline's."""
-
-    score: str
-    value: float
-    count: int
-    """Test examples."""
-    rival: str | None
-    rival_value: float
-    """NaN without a baseline."""
-    thing: str = "example"
-    """What a test example is called."""
-
-    @classmethod
-    def of(cls, run: Run) -> "Comparison":
-        """The run's main score and the best of its baselines."""
-        score = TASKS[run.recipe["task"]].main_score
-        value = run.metrics["test"].get(score)
-        known = {
-            name: told[score] for name, told in run.metrics.get("baseline", {}).items() if told.get(score) is not None
-        }
-        up = SCORES[score].higher_is_better
-        rival = (max if up else min)(known, key=lambda name: known[name]) if known else None
-        return cls(
-            score,
-            np.nan if value is None else float(value),
-            len(run.predictions),
-            rival,
-            float(known[rival]) if rival else np.nan,
-            "window" if run.recipe["task"] == "forecasting" else "example",
-        )
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """The 95 % interval of an accuracy; None for other scores."""
-        if self.score != "accuracy" or not self.count or np.isnan(self.value):
-            return None
-        return metrics.interval(self.value, self.count)
-
-    @property
-    def gain(self) -> float:
-        """By how much the model is better than its best baseline; negative where it is worse."""
-        return (self.value - self.rival_value) * (1 if SCORES[self.score].higher_is_better else -1)
-
-    @property
-    def noise(self) -> bool:
-        """Whether the baseline's accuracy lies in the interval of the model's."""
-        return self.interval is not None and self.interval[0] <= self.rival_value <= self.interval[1]
-
-    @property
-    def beaten(self) -> bool:
-        """Whether the model beats every baseline by more than noise."""
-        return self.rival is not None and self.gain > 0 and not self.noise
-
-    @property
-    def words(self) -> str:
-        """The comparison in a sentence."""
-        told = f"{SCORES[self.score].title} {format_score(self.score, self.value)} on {self._where}"
-        if self.interval is not None:
-            told += f" (95 % interval {100 * self.interval[0]:.1f} to {100 * self.interval[1]:.1f} %)"
-        if self.rival is None or np.isnan(self.value):
-            return f"{told}."
-        shown = f"the best baseline ({excerpt(self.rival, 40)}, {format_score(self.score, self.rival_value)})"
-        within = f", and the gap is within the noise of {self._where}" if self.noise else ""
-        if self.gain > 0:
-            return f"{told}: {self._size} better than {shown}{within}."
-        if self.gain == 0:
-            return f"{told}: no better than {shown}."
-        return f"{told}: it does not beat {shown} but is {self._size} worse{within}."
-
-    @property
-    def _where(self) -> str:
-        return f"{self.count:,} test {self.thing}{'s' * (self.count != 1)}"
-
-    @property
-    def _size(self) -> str:
-        if self.score == "accuracy":
-            return f"{100 * abs(self.gain):.1f} points"
-        large, small = max(self.value, self.rival_value), min(self.value, self.rival_value)
-        times = large / small if small > 0 else np.inf
-        return (
-            f"{times:.{int(times < 100)}f} times"
-            if 1.5 <= times < 1e6
-            else f"{format_score(self.score, abs(self.gain))}"
-        )
+VARIETY = ("distinct_1", "distinct_2", "repeated_replies", "generic_replies")
+"""Scores of a conversation's variety, which the section on its replies shows beside the references' own."""
 
 
 def has_scores(run: Run) -> bool:
@@ -346,10 +147,16 @@ def scores(run: Run) -> Section:
             f"{format_score(found.score, best)} of the kept ones (epoch {told['best_epoch']})."
         )
     if found.interval is not None:
+        how = "Wilson's" if found.score == "accuracy" else "from 1,000 bootstrap resamples of the test part"
         lines.append(
-            "The interval is Wilson's: it covers the luck of which test examples were drawn, not that of the seed, "
-            "which "
-            "only further runs with other seeds can show."
+            f"The interval is {how}: it covers the luck of which test {found.thing[1]} were drawn, not that of the "
+            "seed, which only further runs with other seeds can show."
+        )
+    if found.score == "perplexity":
+        lines.append(
+            "Perplexity is the exponential of the loss a token: among how many equally likely tokens the model "
+            "chooses. It needs probabilities, which no simple method gives here, so the blind guess is a low hurdle. "
+            "A reply can be good and share no word with its reference: BLEU and chrF say little of a conversation."
         )
     return Section("Scores", found.words, " ".join(lines), [_table(run, found)])
 
@@ -359,12 +166,13 @@ def _table(run: Run, found: Comparison) -> Table:
     rows = {
         f"this model (epoch {told['best_epoch']})": told["test"],
         "this model, last epoch": told.get("test_last", {}) if told.get("test_last") != told["test"] else {},
-        **told.get("baseline", {}),
+        **baselines(run),
     }
     # Validation is no rival: other examples, and the epoch was chosen by them.
     beside = {"this model on validation": told["valid"]} if told.get("valid") else {}
     # A loss is the model's own: no baseline has one, and a forecaster's is in scaled units.
-    names = [name for name in SCORES if name != "loss" and told["test"].get(name) is not None] + ["loss"]
+    left = {"loss", *(VARIETY if run.recipe["task"] == "dialogue" else ())}
+    names = [name for name in SCORES if name not in left and told["test"].get(name) is not None] + ["loss"]
     main = {name: scores[found.score] for name, scores in rows.items() if scores.get(found.score) is not None}
     up = SCORES[found.score].higher_is_better
     top = (max if up else min)(main.values(), default=None)
@@ -374,7 +182,7 @@ def _table(run: Run, found: Comparison) -> Table:
             *(_cell(one, scores.get(one)) for one in names),
         ]
         for name, scores in (rows | beside).items()
-        if scores
+        if any(scores.get(one) is not None for one in names)
     ]
     heads = [_heading(name, run) for name in names]
     return Table(
@@ -394,4 +202,6 @@ def _heading(name: str, run: Run) -> str:
 def _cell(name: str, value: float | None) -> Value:
     if value is None:
         return None
-    return f"{100 * value:.2f}" if SCORES[name].unit == "%" else number(value)
+    if SCORES[name].unit == "%":
+        return f"{100 * value:.2f}"
+    return number(value) if SCORES[name].decimals == 4 else format_score(name, value)

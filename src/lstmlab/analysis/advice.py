@@ -1,0 +1,129 @@
+"""What to try next: changes worth a run, each as the words to add to its command."""
+
+import numpy as np
+
+from lstmlab.analysis import faults, forecasts, overview, sentences, variety
+from lstmlab.analysis.architecture import PAIRS, setting
+from lstmlab.analysis.outputs import Outputs
+from lstmlab.analysis.variety import Variety
+from lstmlab.analysis.verdict import Verdict
+from lstmlab.training.run import Run
+
+
+def points(run: Run, verdict: Verdict) -> list[str]:
+    """Changes worth a run, each as the words to add to the command."""
+    training = run.recipe["training"]
+    rate, found = training["optimizer"]["learning_rate"], []
+    longer = _longer(run)
+    if verdict.kind == "overfitting":
+        found += _against_overfitting(run)
+    elif verdict.kind == "underfitting":
+        found += [
+            f"A larger learning rate: learning_rate={3 * rate:g}.",
+            f"More training: {longer}.",
+            "Should neither help, look whether the labels follow from the inputs at all: lstmlab data check.",
+        ]
+    elif verdict.kind == "unstable":
+        found.append(f"A smaller learning rate: learning_rate={rate / 3:.2g}.")
+        if not training["optimizer"].get("clip"):
+            found.append("Clip the gradient: clip=1.0.")
+    elif verdict.kind in ("still improving", "too short to tell"):
+        found.append(f"Train longer: {longer}.")
+    found += _next_forecast(run) + _next_capacity(run, verdict) + _next_texts(run, verdict)
+    found.append(f"Another seed, to tell luck from merit: seed={run.recipe['seed'] + 1}.")
+    return found
+
+
+def _longer(run: Run) -> str:
+    """Twice the budget."""
+    training = run.recipe["training"]
+    budget = next((name for name in ("epochs", "steps", "minutes") if training.get(name)), "epochs")
+    return f"{budget}={2 * (training.get(budget) or 5):g}"
+
+
+def _against_overfitting(run: Run) -> list[str]:
+    training, model, found = run.recipe["training"], run.recipe["model"], []
+    if not training.get("patience"):
+        found.append(
+            "Stop when validation no longer gets better, since what follows costs time and helps nothing: patience=3."
+        )
+    if run.recipe["task"] == "classification":
+        if (model.get("dropout") or 0) < 0.5:
+            found.append(f"More dropout before the output (now {model.get('dropout') or 0:g}): model.dropout=0.5.")
+        if not model.get("embedding", {}).get("word_dropout"):
+            found.append("Leave out whole words while training: word_dropout=0.3.")
+    if run.recipe["task"] in PAIRS:
+        dropped = setting(run, "model.decoder.dropout") or 0
+        if dropped < 0.5:
+            found.append(f"More dropout before the output (now {dropped:g}): decoder.dropout={dropped + 0.2:g}.")
+        if not model.get("label_smoothing"):
+            found.append("Spread a tenth of the truth over the vocabulary: label_smoothing=0.1.")
+    if training["optimizer"].get("average") is None:
+        found.append("Score a running average of the weights: average=0.99.")
+    key = "encoder.hidden_size" if run.recipe["task"] in PAIRS else "hidden_size"
+    found.append(f"More training data, or a smaller model: {key}={max(model['encoder']['hidden_size'] // 2, 1)}.")
+    return found
+
+
+def _next_texts(run: Run, verdict: Verdict) -> list[str]:
+    """Of a translator or a partner in conversation: what its faults and its parts suggest."""
+    if not (sentences.translates(run) or sentences.replies(run)):
+        return []
+    search, found, outputs = run.recipe.get("decoding", {}), [], Outputs.of(run)
+    if sentences.replies(run) and Variety.of(run).dull:
+        found += variety.advice(run)
+    if verdict.kind == "sound" and overview.Comparison.of(run).gain <= 0:
+        found.append(f"It is no better than its baseline, so give it more time: {_longer(run)}.")
+    if setting(run, "model.context") != "attention":
+        found.append("Let the decoder look back at the source at every step: context=attention.")
+    if not setting(run, "model.encoder.bidirectional"):
+        found.append("Let the encoder read the source both ways: bidirectional=true.")
+    if search.get("method") == "greedy" and sentences.translates(run):
+        found.append("Several hypotheses side by side, so that a word can be taken back: decoding.method=beam.")
+    often = {
+        kind.name
+        for kind in faults.find(run, outputs)
+        if len(kind.rows) >= max(sentences.FEW_FAULTS * len(outputs.rows), 1)
+    }
+    if faults.LOOP in often and not search.get("no_repeat_ngram"):
+        found.append("Forbid that three words in a row occur twice in an output: no_repeat_ngram=3.")
+    if faults.EARLY in often and search.get("method") == "beam":
+        found.append(f"Favour longer outputs: length_penalty={search.get('length_penalty', 1) + 0.5:g}.")
+    if faults.UNKNOWN_MARK in often and setting(run, "text.level") == "word":
+        size = max(setting(run, "text.vocabulary_size") or 0, 2000)
+        found.append(f"Subwords, which leave no word unknown: text.level=subword vocabulary_size={size}.")
+    return found
+
+
+def _next_capacity(run: Run, verdict: Verdict) -> list[str]:
+    """A classifier whose training went well and that still loses to its baseline."""
+    if run.recipe["task"] != "classification" or verdict.kind not in ("sound", "still improving"):
+        return []
+    if not overview.has_scores(run) or overview.Comparison.of(run).gain > 0:
+        return []
+    units, vectors = run.recipe["model"]["encoder"]["hidden_size"], run.recipe["model"]["embedding"]["size"]
+    dropped = run.recipe["model"]["embedding"].get("word_dropout") or 0
+    return [
+        "The training was in order, so look at what the model is and not at how long it learned: a smaller one, "
+        f"hidden_size={max(units // 2, 1)}.",
+        f"Vectors of another size: embedding.size={max(vectors // 2, 1)}.",
+        f"More words left out while training (now {dropped:g}): word_dropout={min(dropped + 0.2, 0.6):g}.",
+    ]
+
+
+def _next_forecast(run: Run) -> list[str]:
+    if not forecasts.applies(run):
+        return []
+    told = forecasts.Forecasts.of(run)
+    if told.first_beyond(forecasts.NEAR * told.amplitude) is None:
+        return []
+    training, found = run.recipe["training"], []
+    if not run.recipe["model"].get("change"):
+        found.append(
+            "Forecast the change and not the value, so that a step's error is a share of a small number: change=true."
+        )
+    if training["batch_size"] >= run.summary["data"].get("parts", {}).get("train", np.inf):
+        found.append("Many small steps in place of one large step an epoch: batch_size=64.")
+    if training["optimizer"]["schedule"] == "constant":
+        found.append("A learning rate that decays to zero: schedule=cosine.")
+    return found

@@ -1,0 +1,307 @@
+"""What a run's model is made of, in words: its parts in the order the data pass them, and the settings that matter."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lstmlab.report import Table, excerpt
+from lstmlab.training.run import Run
+
+CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "plain RNN"}
+PAIRS = ("translation", "dialogue")
+"""Tasks whose model is an encoder and a decoder."""
+
+
+def setting(run: Run, path: str) -> Any:
+    """A setting by its dotted path; None where the recipe has none."""
+    place: Any = run.recipe
+    for key in path.split("."):
+        place = place.get(key) if isinstance(place, Mapping) else None
+    return place
+
+
+def model_words(run: Run) -> str:
+    """The model in a few words."""
+    if run.recipe["task"] not in PAIRS:
+        return encoder_words(run)
+    context = {"attention": f"{setting(run, 'model.attention.kind')} attention", "every-step": "context at every step"}
+    passed = context.get(setting(run, "model.context"), "no attention")
+    return f"encoder: {encoder_words(run)}; decoder: {decoder_words(run)}; {passed}"
+
+
+def encoder_words(run: Run) -> str:
+    """The encoder in a few words: cell, layers, units, directions."""
+    return _stack_words(run.recipe["model"]["encoder"])
+
+
+def decoder_words(run: Run) -> str:
+    """The decoder likewise; what it does not say it has from the encoder. It reads in one direction."""
+    return _stack_words(_decoder(run))
+
+
+def _decoder(run: Run) -> dict[str, Any]:
+    """The decoder's cell, layers and units."""
+    own = {name: value for name, value in (setting(run, "model.decoder") or {}).items() if value is not None}
+    return {**run.recipe["model"]["encoder"], **own, "bidirectional": False}
+
+
+def _stack_words(told: Mapping[str, Any]) -> str:
+    depth, both = told.get("num_layers", 1), told.get("bidirectional")
+    layers = "one layer" if depth == 1 else f"{depth} layers"
+    return f"{'bidirectional' if both else 'unidirectional'} {_cell(told)}, {layers} of {told['hidden_size']} units" + (
+        " in each direction" if both else ""
+    )
+
+
+def _cell(told: Mapping[str, Any]) -> str:
+    return CELLS.get(told["cell"], excerpt(str(told["cell"]), 40))
+
+
+def first_upper(text: str) -> str:
+    """With a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def listed(words: Sequence[str]) -> str:
+    """One, two and three."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def architecture(run: Run) -> str:
+    """Every part in the order the data pass it."""
+    task = run.recipe["task"]
+    if task in PAIRS:
+        return _encoder_decoder(run)
+    return _forecaster(run) if task == "forecasting" else _classifier(run)
+
+
+def _forecaster(run: Run) -> str:
+    told, recipe = run.recipe["model"], run.recipe
+    aim = "the change from the last value" if told.get("change") else "the next value"
+    return (
+        f"A window of {recipe['data']['window']} numbers, one at a time, goes into the encoder "
+        f"({encoder_words(run)}); "
+        f"its last output goes through one linear unit, which gives {aim}. Further steps are forecast by "
+        "moving the window on over the model's own forecasts. Loss: mean squared error in scaled units."
+    )
+
+
+def _classifier(run: Run) -> str:
+    told, text = run.recipe["model"], run.recipe.get("text", {})
+    size = told.get("embedding", {}).get("size")
+    pooling = listed(list(told.get("pooling", [])))
+    pieces = told.get("segment_length")
+    return (
+        f"Text becomes {text.get('level', 'word')} tokens{_cut(text)}; each becomes a vector of {size} numbers learned "
+        f"with the rest (embedding){_ratio_words(run)}. Encoder: {encoder_words(run)}"
+        + (f", run over pieces of {pieces} tokens side by side" if pieces else "")
+        + f". Its outputs are pooled ({pooling}), and a linear layer gives "
+        + (
+            "the logit of the second label (one sigmoid unit)."
+            if told.get("single_unit")
+            else "one logit a label (softmax)."
+        )
+        + " Loss: cross-entropy."
+    )
+
+
+def _cut(text: Mapping[str, Any]) -> str:
+    read = [f"the {name} {text[name]}" for name in ("first", "last") if text.get(name)]
+    return f", of which {listed(read)} are read" if read else ""
+
+
+def _ratio_words(run: Run) -> str:
+    """What stands beside the embedding, where something does."""
+    longest = run.recipe["model"].get("embedding", {}).get("ratios", 0)
+    if not longest:
+        return ""
+    return (
+        f", with naive Bayes log-count ratios beside it: how strongly the n-grams of up to {longest} tokens that end "
+        "there speak for each label in the training part (Wang & Manning 2012), counted once and not trained; a "
+        "training text's own tenth of the texts is left out of its counts"
+    )
+
+
+# ---- Encoder and decoder
+
+
+def _encoder_decoder(run: Run) -> str:
+    """Its parts as a list; how the source reaches the decoder has a point of its own."""
+    text, told = run.recipe.get("text", {}), run.recipe["model"]
+    joint = "one vocabulary for both sides" if text.get("joint") else "a vocabulary for each side"
+    size = (told.get("embedding") or {}).get("size")
+    points = [
+        f"Input: source and target become {text.get('level', 'word')} tokens{_cut(text)} ({joint}), each a vector of "
+        f"{size} numbers learned with the rest (embedding){_tied(told)}.",
+        "Encoder: reads the whole source and gives an output for each of its tokens, and a final state. Decoder: "
+        "writes the target token by token; each token it has written is its next input.",
+        f"How the context is passed: {context_words(run)}.",
+        f"Training: {_loss_words(run)}.",
+        f"Search: {search_words(run)}.",
+        *_parameters(run),
+    ]
+    return "\n".join(f"- {point}" for point in points)
+
+
+def _parameters(run: Run) -> list[str]:
+    """Numbers to learn, part by part."""
+    layers = [(str(name).split(":")[0], int(count)) for name, _, count in run.summary.get("layers", [])]
+    told = listed([f"{excerpt(name, 40)} {count:,}" for name, count in layers])
+    return [f"Parameters: {told}; in all {sum(count for _, count in layers):,}."] if layers else []
+
+
+def _tied(told: Mapping[str, Any]) -> str:
+    return {
+        "two-way": "; the target's vectors are also the matrix of the output layer (tied)",
+        "three-way": "; one table of vectors serves source, target and output layer (tied)",
+    }.get(told.get("tied", "none"), "")
+
+
+ATTENTION = {
+    "additive": "additive: vᵀ tanh(W q + U k + b), Bahdanau et al. 2015",
+    "dot": "dot: qᵀ k, Luong et al. 2015",
+    "general": "general: qᵀ W k, Luong et al. 2015",
+    "concat": "concat: vᵀ tanh(W [q; k]), Luong et al. 2015",
+}
+
+
+def context_words(run: Run) -> str:
+    """How what the encoder has read reaches the decoder: bridge, context at every step, attention."""
+    context, bridge = setting(run, "model.context"), _bridge_words(run)
+    if context == "attention":
+        kind = ATTENTION.get(setting(run, "model.attention.kind"), str(setting(run, "model.attention.kind")))
+        feeding = (
+            "; what was found is fed into the next step's input too (input feeding)"
+            if setting(run, "model.attention.input_feeding")
+            else ""
+        )
+        return (
+            f"{bridge}. At every step it looks back at all encoder outputs: attention compares its own output q with "
+            f"each of them, k ({kind}), and a softmax over the source turns this into the weights of a mean, the "
+            f"context{feeding}. So no single vector has to hold the sentence"
+        )
+    if context == "every-step":
+        return (
+            f"{bridge}, and the encoder's last output stands beside every input of the decoder and before its output "
+            "layer (Cho et al. 2014). No attention: a vector of fixed size has to hold the whole source"
+        )
+    return (
+        f"{bridge}, and by nothing else (Sutskever et al. 2014). No attention: a state of fixed size has to hold the "
+        "whole source, and the longer that is, the more is lost"
+    )
+
+
+def _bridge_words(run: Run) -> str:
+    told, bridge = run.recipe["model"]["encoder"], setting(run, "model.bridge")
+    if bridge == "zero":
+        return "the decoder starts from a state of zeros (no bridge)"
+    decoder, both = _decoder(run), 2 if told.get("bidirectional") else 1
+    same = told["cell"] == decoder["cell"] and both * told["hidden_size"] == decoder["hidden_size"]
+    ends = "the encoder's final state" + (", both directions side by side," if both == 2 else "")
+    if bridge == "auto" and same:
+        return f"{ends} becomes the decoder's first state as it is, layer by layer"
+    return f"{ends} becomes the decoder's first state through a linear layer for each state (bridge; tanh for h)"
+
+
+def _loss_words(run: Run) -> str:
+    smoothing, forced = setting(run, "model.label_smoothing") or 0, setting(run, "teacher_forcing") or {}
+    told = "cross-entropy a target token" + (f" with label smoothing {smoothing:g}" if smoothing else "")
+    first, last = forced.get("ratio", 1.0), forced.get("final_ratio", 1.0)
+    if first == last == 1:
+        return f"{told}, the true token before it given as input (teacher forcing)"
+    share = f"{100 * first:.0f} %" if first == last else f"{100 * first:.0f} % at first and {100 * last:.0f} % at last"
+    return f"{told}; of the decoder's inputs {share} are the true tokens, the others its own (scheduled sampling)"
+
+
+def search_words(run: Run) -> str:
+    """How an answer is searched for."""
+    told = run.recipe.get("decoding", {})
+    method = told.get("method", "greedy")
+    if method == "beam":
+        alpha = told.get("length_penalty", 0)
+        ranked = f"log p / ((5 + length) / 6)^{alpha:g} (length penalty)" if alpha else "log p alone"
+        said = f"beam search with {told.get('beam_size')} hypotheses side by side, ranked by {ranked}"
+    elif method == "sample":
+        limits = [f"temperature {told.get('temperature', 1):g}"]
+        limits += [f"the {told['top_k']} likeliest tokens"] if told.get("top_k") else []
+        limits += [f"top-p {told['top_p']:g}"] if told.get("top_p", 1) < 1 else []
+        said = f"tokens are drawn at random ({', '.join(limits)})"
+    else:
+        said = "greedy, the likeliest token at every step"
+    never = told.get("no_repeat_ngram")
+    return said + (f"; no run of {never} tokens twice" if never else "")
+
+
+# ---- Settings
+
+_SETTINGS = (  # what a reader asks for first: a name, where it stands
+    ("cell", "model.encoder.cell"),
+    ("layers", "model.encoder.num_layers"),
+    ("hidden units", "model.encoder.hidden_size"),
+    ("cell of the decoder", "model.decoder.cell"),
+    ("layers of the decoder", "model.decoder.num_layers"),
+    ("units of the decoder", "model.decoder.hidden_size"),
+    ("initialisation", "model.encoder.initialisation"),
+    ("forget bias at the start", "model.encoder.forget_bias"),
+    ("dropout between layers", "model.encoder.dropout"),
+    ("layer normalisation", "model.encoder.layer_norm"),
+    ("recurrent dropout", "model.encoder.recurrent_dropout"),
+    ("zoneout of the output", "model.encoder.zoneout"),
+    ("zoneout of the memory", "model.encoder.zoneout_memory"),
+    ("weight drop", "model.encoder.weight_drop"),
+    ("dropout of the memory", "model.memory_dropout"),
+    ("dropout before the output", "model.dropout"),
+    ("dropout before the output", "model.decoder.dropout"),
+    ("word dropout", "model.embedding.word_dropout"),
+    ("dropout of vectors", "model.embedding.dropout"),
+    ("locked dropout", "model.embedding.locked_dropout"),
+    ("log-count ratios up to", "model.embedding.ratios"),
+    ("noise on the inputs", "model.input_noise"),
+    ("vocabulary at most", "text.vocabulary_size"),
+    ("turns read", "data.turns"),
+    ("scaling", "data.scale"),
+    ("epochs", "training.epochs"),
+    ("steps", "training.steps"),
+    ("minutes", "training.minutes"),
+    ("batch size", "training.batch_size"),
+    ("tokens a batch", "training.tokens"),
+    ("batches per step", "training.accumulate"),
+    ("patience", "training.patience"),
+    ("optimiser", "training.optimizer.method"),
+    ("learning rate", "training.optimizer.learning_rate"),
+    ("schedule", "training.optimizer.schedule"),
+    ("warm-up", "training.optimizer.warmup"),
+    ("weight decay", "training.optimizer.weight_decay"),
+    ("gradient clipped at", "training.optimizer.clip"),
+    ("averaging of weights", "training.optimizer.average"),
+    ("longest output", "decoding.max_length"),
+    ("seed", "seed"),
+)
+_OFF = {"batches per step": 1, "layer normalisation": "none"}  # values that say no more than that nothing is on
+
+
+def settings_table(run: Run) -> Table:
+    """The settings a reader asks for first."""
+    found = [(name, setting(run, path)) for name, path in _SETTINGS]
+    kept = [
+        (name, _shown(value))
+        for name, value in found
+        if value is not None and (name == "seed" or value != _OFF.get(name, 0))
+    ]
+    told = " What passes the context and searches is told above." if run.recipe["task"] in PAIRS else ""
+    return pairs("Settings.", kept, f"What is switched off is left out; recipe.yaml has every setting.{told}")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return excerpt(value, 40) if isinstance(value, str) else f"{value:g}"
+
+
+def pairs(title: str, found: Sequence[tuple[str, str]], note: str = "") -> Table:
+    """Names and values as a table of three pairs a row, read downwards: a third of the height."""
+    height = -(-len(found) // 3)
+    columns = [found[at : at + height] for at in range(0, len(found), height)]
+    rows = [
+        [word for column in columns for word in (column[at] if at < len(column) else ("", ""))] for at in range(height)
+    ]
+    return Table(title, ["", "Value"] * len(columns), rows, note)

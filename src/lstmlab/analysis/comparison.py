@@ -1,0 +1,123 @@
+"""The main score of a run beside the best of its baselines, with the noise of the test part."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from lstmlab import metrics
+from lstmlab.analysis.outputs import Outputs, target_tokens
+from lstmlab.metrics import SCORES, format_score
+from lstmlab.report import excerpt
+from lstmlab.tasks import TASKS
+from lstmlab.training.run import Run
+
+THINGS = {
+    "forecasting": ("window", "windows"),
+    "translation": ("sentence", "sentences"),
+    "dialogue": ("reply", "replies"),
+}
+"""What a test example is called: one, and several."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The main score on the test part beside the best baseline's."""
+
+    score: str
+    value: float
+    count: int
+    """Test examples."""
+    rival: str | None
+    rival_value: float
+    """NaN without a baseline."""
+    thing: tuple[str, str] = ("example", "examples")
+    """What a test example is called: one, and several."""
+    interval: tuple[float, float] | None = None
+    """The 95 % interval over which examples were drawn, of an accuracy (Wilson) and of BLEU (bootstrap)."""
+
+    @classmethod
+    def of(cls, run: Run) -> "Comparison":
+        """The run's main score and the best of its baselines."""
+        score = TASKS[run.recipe["task"]].main_score
+        value = run.metrics["test"].get(score)
+        known = {name: float(one) for name, told in baselines(run).items() if (one := told.get(score)) is not None}
+        up = SCORES[score].higher_is_better
+        rival = (max if up else min)(known, key=lambda name: known[name]) if known else None
+        return cls(
+            score,
+            np.nan if value is None else float(value),
+            len(run.predictions),
+            rival,
+            known[rival] if rival else np.nan,
+            THINGS.get(run.recipe["task"], ("example", "examples")),
+            _interval(run, score, value),
+        )
+
+    @property
+    def gain(self) -> float:
+        """By how much the model is better than its best baseline; negative where it is worse."""
+        return (self.value - self.rival_value) * (1 if SCORES[self.score].higher_is_better else -1)
+
+    @property
+    def noise(self) -> bool:
+        """Whether the baseline's score lies in the interval of the model's."""
+        return self.interval is not None and self.interval[0] <= self.rival_value <= self.interval[1]
+
+    @property
+    def beaten(self) -> bool:
+        """Whether the model beats every baseline by more than noise."""
+        return self.rival is not None and self.gain > 0 and not self.noise
+
+    @property
+    def words(self) -> str:
+        """The comparison in a sentence."""
+        told = f"{SCORES[self.score].title} {format_score(self.score, self.value)} on {self.where}"
+        if self.interval is not None:
+            low, high = (SCORES[self.score].scale * end for end in self.interval)
+            told += f" (95 % interval {low:.1f} to {high:.1f}{' %' if SCORES[self.score].unit == '%' else ''})"
+        if self.rival is None or np.isnan(self.value):
+            return f"{told}."
+        shown = f"the best baseline ({excerpt(self.rival, 60)}, {format_score(self.score, self.rival_value)})"
+        within = f", and the gap is within the noise of {self.where}" if self.noise else ""
+        if self.gain > 0:
+            return f"{told}: {self._size} better than {shown}{within}."
+        if self.gain == 0:
+            return f"{told}: no better than {shown}."
+        return f"{told}: it does not beat {shown} but is {self._size} worse{within}."
+
+    @property
+    def where(self) -> str:
+        """The examples scored: "400 test examples"."""
+        return f"{self.count:,} test {self.thing[self.count != 1]}"
+
+    @property
+    def _size(self) -> str:
+        if self.score in ("accuracy", "bleu"):
+            return f"{SCORES[self.score].scale * abs(self.gain):.1f} points"
+        large, small = max(self.value, self.rival_value), min(self.value, self.rival_value)
+        times = large / small if small > 0 else np.inf
+        return (
+            f"{times:.{int(times < 100)}f} times"
+            if 1.5 <= times < 1e6
+            else f"{format_score(self.score, abs(self.gain))}"
+        )
+
+
+def baselines(run: Run) -> Mapping[str, Mapping[str, float | None]]:
+    """Scores of the baselines. Where the main score is a perplexity and none of them gives probabilities, the blind
+    guess stands in, which holds all tokens for equally likely."""
+    known = run.metrics.get("baseline", {})
+    score = TASKS[run.recipe["task"]].main_score
+    tokens = target_tokens(run)
+    if score != "perplexity" or not tokens or any(told.get(score) is not None for told in known.values()):
+        return known
+    return {**known, f"a blind guess among {tokens:,} tokens": {score: float(tokens)}}
+
+
+def _interval(run: Run, score: str, value: float | None) -> tuple[float, float] | None:
+    if value is None or np.isnan(value) or not run.predictions:
+        return None
+    if score == "accuracy":
+        return metrics.interval(float(value), len(run.predictions))
+    return Outputs.of(run).scores.intervals["bleu"] if score == "bleu" else None
