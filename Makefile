@@ -9,8 +9,9 @@ STAMP := .venv/.complete
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
 
-demo: $(STAMP) ## set up, train a first model and say where its report is
+demo: $(STAMP) ## set up, train a forecaster and a translator and say where their reports are
 	@$(BIN)/lstmlab train sine
+	@$(BIN)/lstmlab train translate-demo
 
 check: $(STAMP) ## style, imports and the fast tests: about a minute
 	$(BIN)/ruff check

@@ -213,6 +213,7 @@ def test_data_that_is_not_there(shell: Shell, words: list[str], told: str) -> No
     assert told in shell.refuses(*words)
 
 
+@pytest.mark.slow
 def test_a_named_encoding_is_read_with(shell: Shell) -> None:
     shell.write("mine.csv", BAD_FILES["cp1252"][0])
     assert "Test: loss" in shell.done("train", "mine.csv", "encoding=cp1252", *QUICK)
@@ -322,6 +323,7 @@ def test_a_bad_download(
 RECIPE = "task: classification\ndata: {path: reviews.csv, text: review, label: stars}\ntraining: {steps: 2}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -365,7 +367,7 @@ def test_a_bad_recipe(shell: Shell, text: str | bytes, told: str) -> None:
         (["epochs"], 'expected key=value, got "epochs"'),
         (["seed=1", "seed=2"], '"seed" was given twice'),
         (["steps=2", "training.steps=3"], "training.steps was given twice"),
-        (["dropout=0.1"], '"dropout" could be any of model.encoder.dropout, model.dropout'),
+        (["dropout=0.1"], '"dropout" could be any of model.embedding.dropout, model.encoder.dropout, model.dropout'),
         (["hidden_size=0"], "model.encoder.hidden_size: expected greater than or equal to 1, got 0"),
         (["momentum=0.5"], "training.optimizer.momentum would have no effect: it belongs to sgd"),
         (["encoder.dropout=0.5"], "would have no effect: it works between layers, and num_layers is 1"),
@@ -403,7 +405,7 @@ def test_a_device_that_is_not_there(shell: Shell, device: str) -> None:
     [
         (["train", "imbd"], 'no recipe, task or file "imbd". Did you mean imdb?'),
         (["train", "clasification"], "Did you mean classification?"),
-        (["train", "zzzz"], "Recipes: imdb"),
+        (["train", "zzzz"], "Recipes: "),
         (["train", "nothere.yaml"], "nothere.yaml: no such file"),
         (["train", "folder.yaml"], "folder.yaml: expected a file, found a folder"),
         (["recipes", "show", "imbd"], "Did you mean imdb?"),
@@ -525,7 +527,8 @@ def test_an_unfinished_run(shell: Shell, run: Path) -> None:
     (run / "metrics.json").unlink()
     for command in (["predict", "run", "x"], ["evaluate", "run"]):
         assert "no model yet; finish it with: lstmlab resume run" in shell.refuses(*command)
-    assert "unfinished" in shell.done("resume", "run") or Run(run).finished
+    shell.done("resume", "run")
+    assert Run(run).finished
 
 
 def full(monkeypatch: pytest.MonkeyPatch, stop: Callable[[Path], bool]) -> None:
@@ -540,6 +543,7 @@ def full(monkeypatch: pytest.MonkeyPatch, stop: Callable[[Path], bool]) -> None:
     monkeypatch.setattr(disk.os, "replace", refuse)
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_while_training(shell: Shell) -> None:
     times = 0
 
@@ -660,7 +664,7 @@ def test_an_interrupt_while_the_data_is_read(shell: Shell, monkeypatch: pytest.M
     assert not (shell.folder / "runs").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupt_while_training_keeps_a_checkpoint(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
@@ -683,6 +687,7 @@ def test_an_interrupt_while_training_keeps_a_checkpoint(
     assert "Epoch 3/3" in shell.done("resume", "run")
 
 
+@pytest.mark.slow
 def test_foreign_text_commands_no_terminal(shell: Shell) -> None:
     table = "review,st\x1b[31mars\n" + "".join(
         f"\x1b[2J{text} [bold]x[/bold],go\x1b]0;title\x07od{'' if label == 'good' else 'b'}\n" for text, label in rows()

@@ -78,8 +78,7 @@ def test_an_answer_is_bounded_by_its_source() -> None:
     one = task(max_length=1000)
     model: Any = model_of(one)
     with torch.no_grad():
-        weight, bias = model.decoder.scoring
-        bias[one.languages.target.end] = -1e4  # it never ends by itself
+        model.decoder.scoring[1][one.languages.target.end] = -1e4  # it never ends by itself
     (row,) = one.predict(model, encoded(one, ["dog"]), np.zeros((1, 4), np.float32))
     assert (row["tokens"], row["finished"]) == (3 * 2 + 20, False)
 
@@ -140,7 +139,9 @@ def test_teacher_forcing_follows_its_schedule() -> None:
     assert "schedule" in TeacherForcing().idle()
 
 
-@pytest.mark.parametrize(("text", "name"), [("नमस्ते दुनिया", "intl"), ("漢字かな交じり文", "char"), ("Où ?", "13a"), ("", "13a")])
+@pytest.mark.parametrize(
+    ("text", "name"), [("नमस्ते दुनिया", "intl"), ("漢字かな交じり文", "char"), ("Où ?", "13a"), ("", "13a")]
+)
 def test_bleu_cuts_words_as_the_script_asks(text: str, name: str) -> None:
     assert rivals.tokenizer([text]) == name
 

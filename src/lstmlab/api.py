@@ -5,25 +5,27 @@ import io
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 
 from lstmlab import request
 from lstmlab.analysis import ANALYSES
+from lstmlab.analysis.alignments import heatmap
 from lstmlab.analysis.document import document, observations
-from lstmlab.data import contents
 from lstmlab.data.check import Finding, check
 from lstmlab.data.corpus import Corpus
 from lstmlab.data.datasets import files, named, synthetic
-from lstmlab.data.guess import guess
 from lstmlab.data.load import DataSettings, Watch, read
+from lstmlab.decoding import SearchSettings
 from lstmlab.disk import save
 from lstmlab.errors import InputError, unknown
-from lstmlab.report import Section, write
+from lstmlab.report import Section, render, write
 from lstmlab.tasks import TASKS
 from lstmlab.tasks.task import Recipe
-from lstmlab.training import experiment
+from lstmlab.training import experiment, questions
+from lstmlab.training.conversation import Conversation
 from lstmlab.training.experiment import Monitor
 from lstmlab.training.inference import Predictor
 from lstmlab.training.loop import epoch_line
@@ -70,9 +72,40 @@ class Result:
             self._predictor = Predictor.of(self.run)
         return self._predictor
 
-    def predict(self, inputs: Sequence[Any]) -> list[dict[str, Any]]:
-        """What the model says of each input: {"prediction": …} and, for labels, their probabilities."""
-        return self.predictor.predict(inputs)
+    def predict(
+        self, inputs: Sequence[Any], *, look: bool = False, first: int = 0, **search: Any
+    ) -> list[dict[str, Any]]:
+        """What the model says of each input: {"prediction": …} and, for labels, their probabilities.
+
+        For runs that write their answers: settings of the search (`beam_size=10`, `n_best=3`, `method="sample"`),
+        `look` to be told where attention looked, and `first`, the first input's place among all that are asked.
+        """
+        found = self.predictor.searching(search) if search else None
+        return self.predictor.predict(inputs, found, look=look, first=first)
+
+    @property
+    def writes(self) -> bool:
+        """Whether its answers are texts it writes."""
+        return self.run.recipe["task"] in questions.PAIRS
+
+    def search(self, changes: Mapping[str, Any]) -> SearchSettings | None:
+        """How answers are searched for with these changes; None where nothing is searched. Refuses idle changes."""
+        return self.predictor.searching(changes) if changes else self.predictor.search
+
+    def refuse_blind(self) -> None:
+        """Refuse to draw attention where there is none."""
+        if not self.writes:
+            raise InputError(f"{self.run.title} has no attention to draw: it is of {self.run.recipe['task']}")
+        if self.run.recipe["model"]["context"] != "attention":
+            context = self.run.recipe["model"]["context"]
+            raise InputError(f"{self.run.title} has no attention to draw: it was trained with model.context={context}")
+
+    def chat(self, **search: Any) -> Conversation:
+        """A conversation with a run of dialogue: `.say(text)` gives its reply, `.reset()` forgets what was said.
+
+        Replies are drawn (`temperature`, `top_p`, `top_k`, `seed`); `method="greedy"` and `beam_size=5` search instead.
+        """
+        return Conversation.of(self.run, self.predictor, search)
 
     def evaluate(
         self,
@@ -83,61 +116,39 @@ class Result:
     ) -> tuple[dict[str, float], int]:
         """Scores on a labelled file, or on the run's own test part; and how many examples that were."""
         task = self.predictor.task
+        part: Corpus | None
         if file is None:
             data = task.load(task.recipe, Watch(say))
             self.run.refuse_changed(data.source)
             part, where = data.test, "the test part"
         else:
-            part, where = self._labelled(Path(file), encoding), str(file)
+            part, steps = questions.labelled(self.run, Path(file), encoding)
+            where = str(file)
+            for step in steps:
+                say(step)
         if part is None:
             raise InputError(f"{self.run.title} has no test part: give a labelled file with --input")
         return self.predictor.score(part, where), len(part)
 
-    def _labelled(self, file: Path, encoding: str | None) -> Corpus:
-        """A labelled file: with the columns the run was trained on, or those it is guessed to have."""
-        data = self.run.recipe["data"]
-        if "text" not in data:
-            raise InputError(f"--input is for texts with labels, and {self.run.title} is of {self.run.recipe['task']}")
-        encoding = encoding or data["encoding"]
-        if data["text"] is not None:
-            columns = {name: data[name] for name in ("text", "label")}
-        else:
-            found = guess(file, encoding=encoding).settings
-            columns = {key.split(".")[-1]: value for key, value in found.items()}
-        settings = {**columns, "path": str(file), "encoding": encoding}
-        parts = read(DataSettings.model_validate(settings), 0, least_classes=1)[0]
-        if len(parts) > 1:
-            raise InputError(f"{file} has several parts ({', '.join(parts)}): name one of its folders")
-        return parts["train"]
-
     def read_inputs(self, file: Path, encoding: str | None = None) -> list[Any]:
-        """The inputs in a file: a text a line, or the column the run was trained on."""
-        data = self.run.recipe["data"]
-        encoding = encoding or data.get("encoding", "utf-8")
-        if not files.known(file):
-            return self.parse_lines(contents.read_text(file, encoding=encoding), str(file))
-        if "text" not in data:
-            raise InputError(f"{file}: expected a text file, the numbers of one input on each line")
-        frame = files.read_table(file, encoding=encoding)
-        column = str(data.get("text") or guess(file, encoding=encoding).settings.get("data.text"))
-        texts = files.text_of(frame[column]) if column in frame.columns else None
-        if texts is None:
-            raise InputError(f'{file}: no column "{column}" of text. Columns: {", ".join(frame.columns)}')
-        return texts.fill_null("").to_list()
+        """The inputs in a file: one a line, or the column the run was trained on."""
+        return questions.read_inputs(self.run, file, encoding)
 
-    def parse_lines(self, text: str, where: str) -> list[Any]:
-        """An input a line."""
-        lines = text.removesuffix("\n").split("\n")
-        return [self.parse_input(line.rstrip("\r"), f"{where}, line {i + 1}") for i, line in enumerate(lines)]
+    def parse_lines(self, text: str, where: str, first: int = 1) -> list[Any]:
+        """An input a line; the first one is line number `first`."""
+        return questions.parse_lines(self.run, text, where, first)
 
     def parse_input(self, text: str, where: str) -> Any:
-        """What somebody typed, as this task's input: a text, or numbers separated by blanks or commas."""
-        if self.run.recipe["task"] != "forecasting":
-            return text
-        try:
-            return [float(word) for word in text.replace(",", " ").split()]
-        except ValueError as error:
-            raise InputError(f"{where}: expected numbers separated by blanks or commas, got {text[:60]!r}") from error
+        """What somebody typed, as this task's input."""
+        return questions.parse_input(self.run, text, where)
+
+    def alignment(self, given: str, path: Path, *, first: int = 0, **search: Any) -> None:
+        """Draw where the answer to `given` looked into `path` (.svg or .png); the rest is as in `predict`."""
+        self.refuse_blind()
+        (answer,) = self.predict([given], look=True, first=first, **search)
+        with TemporaryDirectory() as folder:
+            drawn = render(heatmap(answer["attention"], name="attention", title=self.run.title), folder)
+            save(path, drawn[path.suffix.lower().removeprefix(".")].read_bytes())
 
     def has(self, analysis: str) -> bool:
         """Whether an analysis applies to this run's task."""
@@ -169,6 +180,12 @@ class Result:
         where = shlex.quote(str(self.folder))
         if self.run.recipe["task"] == "classification":
             return f'predict {where} "A text of your own."'
+        if self.run.recipe["task"] == "translation":
+            asked = (str(row["input"]) for row in self.run.predictions)
+            plain = (text for text in asked if text.isprintable() and "'" not in text and len(text) <= 60)
+            return f"predict {where} {shlex.quote(next(plain, 'A text of your own.'))}"
+        if self.run.recipe["task"] == "dialogue":
+            return f"chat {where}"
         return "train imdb" if self.run.recipe["name"] == "sine" else f"explain {where}"
 
 
@@ -183,9 +200,9 @@ def train(
 ) -> Result:
     """Train a recipe, a task or a data file; returns the finished run with its report written.
 
-    `data` may be a pandas or polars frame; `text=` and `label=` name its columns (guessed where not given). Settings
-    are keywords by any unambiguous tail (`cell="gru"`), dotted ones as `**{"training.epochs": 5}`. `watch=print` shows
-    every epoch. Raises InputError for everything a caller can mend.
+    `data` may be a pandas or polars frame; `text=` and `label=`, or `source=` and `target=`, name its columns (guessed
+    where not given). Settings are keywords by any unambiguous tail (`cell="gru"`), dotted ones as
+    `**{"training.epochs": 5}`. `watch=print` shows every epoch. Raises InputError for everything a caller can mend.
     """
     if data is not None:
         changes = {**changes, "path": str(_kept_frame(data, Path(root)))}

@@ -9,13 +9,34 @@ from typing import Any
 from lstmlab import recipe as settings
 from lstmlab.catalogue import recipe_names
 from lstmlab.data import contents
-from lstmlab.data.datasets import files, folders
+from lstmlab.data.datasets import files, folders, pair_tables
 from lstmlab.data.guess import Guess, guess
+from lstmlab.data.pairs import PairSettings
 from lstmlab.errors import InputError, nearest
 from lstmlab.recipe import Tree
 from lstmlab.tasks import TASKS
 from lstmlab.tasks.task import Recipe
 from lstmlab.training import experiment
+
+# A few thousand to a hundred thousand pairs on a laptop: pieces of words know every name and ending there is.
+_PAIRS: Tree = {
+    "text": {"level": "subword", "joint": True},
+    "model": {
+        "embedding": {"size": 128, "dropout": 0.2},
+        "encoder": {"cell": "lstm", "hidden_size": 256, "bidirectional": True},
+        "decoder": {"dropout": 0.3},
+        "context": "attention",
+        "attention": {"kind": "general", "input_feeding": True},
+        "label_smoothing": 0.1,
+    },
+    "training": {
+        "epochs": 30,
+        "patience": 3,
+        "batch_size": 32,
+        "tokens": 8_000,
+        "optimizer": {"method": "adam", "learning_rate": 0.002, "clip": 1.0},
+    },
+}
 
 # What serves a few thousand texts of any kind well; `lstmlab new FILE` writes it out to be changed.
 OWN: dict[str, Tree] = {
@@ -31,6 +52,8 @@ OWN: dict[str, Tree] = {
             "optimizer": {"learning_rate": 0.002, "clip": 1.0, "average": 0.99},
         },
     },
+    "translation": _PAIRS,
+    "dialogue": _PAIRS,
     "forecasting": {"training": {"epochs": 50, "optimizer": {"learning_rate": 0.005, "schedule": "cosine"}}},
 }
 
@@ -66,16 +89,37 @@ def find(word: str) -> tuple[Tree, str]:
 
 def guessed(path: Path, changes: Mapping[str, Any]) -> tuple[Tree, Guess]:
     """A recipe for data of one's own, and the guess it stands on. A typed encoding is read with."""
-    _keep_task("classification", changes)
-    encoding = next((str(value) for key, value in changes.items() if key.split(".")[-1] == "encoding"), "utf-8")
+    encoding = next((str(value) for key, value in changes.items() if _tail(key) == "encoding"), "utf-8")
+    _refuse_side(path)
     found = guess(path, encoding=encoding)
-    if found.task != "classification":
+    if found.task not in _OF_FILES:
+        where = shlex.quote(str(path))
+        ways = {"texts and labels, name the columns": f"classification path={where} text=COLUMN label=COLUMN"}
+        if found.task == "language-model":
+            ways["dialogues (a turn a line, blank lines between)"] = f"dialogue path={where}"
         raise InputError(
             f"{path} looks like data for {found.task}, which cannot be trained from a file yet: "
-            f"{' '.join(found.reasons)} If it holds texts and labels, name the columns: "
-            f"lstmlab train classification path={shlex.quote(str(path))} text=COLUMN label=COLUMN"
+            f"{' '.join(found.reasons)} "
+            + ". ".join(f"If it holds {what}: lstmlab train {way}" for what, way in ways.items())
         )
-    return _with(Tree(task=found.task, name=run_name(path), **OWN[found.task]), found.settings), found
+    _keep_task(found.task, changes)
+    tree = _with(Tree(task=found.task, name=run_name(path), **OWN[found.task]), found.settings)
+    return _sized(tree, changes), found
+
+
+def _refuse_side(path: Path) -> None:
+    """Refuse one of two aligned files: train.en is nothing without its train.fr."""
+    languages = pair_tables.LANGUAGES | {"src", "tgt", "trg"}
+    if path.suffix[1:].lower() not in languages or not path.is_file():
+        return
+    sides = sorted(one for one in path.parent.iterdir() if one.stem == path.stem and one.suffix != path.suffix)
+    if other := next((one for one in sides if one.suffix[1:].lower() in languages), None):
+        words = shlex.join([f"source={path}", f"target={other}"])
+        raise InputError(f"{path} looks like one side of aligned files: lstmlab train translation {words}")
+
+
+_OF_FILES = ("classification", "translation", "dialogue")
+"""The tasks a file of one's own is trained for."""
 
 
 def assemble(word: str, changes: Mapping[str, Any]) -> Recipe:
@@ -87,22 +131,82 @@ def assemble(word: str, changes: Mapping[str, Any]) -> Recipe:
     tree, where = find(word)
     _keep_task(tree.get("task"), changes)
     recipe = experiment.assemble(tree, changes, where)
-    data = settings.dump(recipe)["data"]
-    missing = [f"data.{key}" for key in ("text", "label") if key in data and data[key] is None]
-    if data.get("path") is None or not missing:
-        return recipe
-    found = guess(Path(data["path"]), encoding=data["encoding"])
-    _refuse_unsure(found, changes)
-    columns = {key: found.settings[key] for key in missing if key in found.settings}
-    return experiment.assemble(_with(tree, columns), changes, where)
+    found = _missing_columns(recipe, changes)
+    if found:
+        tree = _with(tree, found)
+        recipe = experiment.assemble(tree, changes, where)
+    sized = _sized(tree, changes, recipe) if word in TASKS else tree
+    return recipe if sized == tree else experiment.assemble(sized, changes, where)
+
+
+def _missing_columns(recipe: Recipe, changes: Mapping[str, Any]) -> dict[str, object]:
+    """The columns of one's own file that nobody named, guessed."""
+    data: Any = getattr(recipe, "data", None)
+    pairs = isinstance(data, PairSettings)
+    keys = [key for key in (("source", "target") if pairs else ("text", "label")) if hasattr(data, key)]
+    missing = [f"data.{key}" for key in keys if getattr(data, key) is None]
+    if not missing or getattr(data, "path", None) is None:
+        return {}
+    if pairs and (len(missing) < 2 or Path(data.path).is_dir() or not files.known(Path(data.path))):
+        return {}  # the reader knows, or says what it needs
+    found = guess(Path(data.path), encoding=data.encoding)
+    if not pairs:
+        _refuse_unsure(found, changes)
+    elif not pair_tables.tabbed(Path(data.path)) and isinstance(found.settings.get("data.source"), int):
+        _refuse_unsure(found, changes)  # no line of names: what the two columns are for was said, not where they are
+    return {key: found.settings[key] for key in missing if key in found.settings}
+
+
+def columns_typed(changes: Mapping[str, Any]) -> bool:
+    """Whether somebody named both columns, so that nothing about them is guessed."""
+    typed = {_tail(key) for key in changes}
+    return {"text", "label"} <= typed or {"source", "target"} <= typed
 
 
 def _refuse_unsure(found: Guess, changes: Mapping[str, Any]) -> None:
     """A guess nobody was asked about must be a sure one, unless both columns were typed."""
-    typed = {key.split(".")[-1] for key in changes} & {"text", "label"}
-    if not found.sure and len(typed) < 2:
-        told = "; ".join(found.alternatives or found.reasons)
-        raise InputError(f"not sure which columns are meant: {told}. Name them with text=COLUMN label=COLUMN")
+    if found.sure or columns_typed(changes):
+        return
+    told = "; ".join(found.alternatives or found.reasons)
+    if found.task in ("translation", "dialogue"):
+        raise InputError(f"not sure what this is. {' '.join(found.reasons)} Say which: {told}")
+    raise InputError(f"not sure which columns are meant: {told}. Name them with text=COLUMN label=COLUMN")
+
+
+def _sized(tree: Tree, changes: Mapping[str, Any], recipe: Recipe | None = None) -> Tree:
+    """The tree with as many subwords as pairs of one's own files can teach: a piece seen a few times is noise.
+
+    The square root of the bytes: about 600 for five hundred short pairs, 2,000 for five thousand, 8,000 (no more) for
+    eighty thousand.
+    """
+    typed = {_tail(key): value for key, value in changes.items()}
+    if tree["task"] not in ("translation", "dialogue") or "vocabulary_size" in typed:
+        return tree
+    if typed.get("level", tree["text"].get("level")) != "subword":
+        return tree
+    data: Mapping[str, Any] = tree.get("data", {}) if recipe is None else settings.dump(recipe)["data"]
+    size = _bytes(data)
+    if not size:
+        return tree
+    pieces = min(max(round(3.6 * size**0.5, -2), 400), 8000)
+    return _with(tree, {"text.vocabulary_size": int(pieces)})
+
+
+def _bytes(data: Mapping[str, Any]) -> int:
+    """Bytes in the files of pairs that `data` names; 0 where it names none."""
+    path = Path(data["path"]) if data.get("path") else None
+    if path is not None and path.is_dir():
+        ends = tuple(f".{data.get(side)}{zipped}" for side in ("source", "target") for zipped in ("", ".gz"))
+        found = [entry for entry in path.iterdir() if entry.name.endswith(ends)]
+    elif path is not None:
+        found = [path]
+    else:
+        found = [Path(file) for side in ("source", "target") if not data.get("name") and (file := data.get(side))]
+    return sum(file.stat().st_size for file in found if file.is_file())
+
+
+def _tail(key: str) -> str:
+    return key.split(".")[-1]
 
 
 def _keep_task(task: object, changes: Mapping[str, Any]) -> None:

@@ -15,8 +15,8 @@ from lstmlab.api import run_recipe
 from lstmlab.data.corpus import Dataset
 from lstmlab.data.load import Watch
 from lstmlab.tasks import TASKS
-from lstmlab.training.inference import Predictor
 from lstmlab.training.evaluation import evaluate
+from lstmlab.training.inference import Predictor
 
 CPU = torch.device("cpu")
 PAIRS = {"text.level": "word", "hidden_size": 16, "model.embedding.size": 16, "data.limit": 100, "max_length": 12}

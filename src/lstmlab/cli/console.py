@@ -36,6 +36,12 @@ def tell(text: str = "", stream: TextIO | None = None, *, end: str = "\n") -> No
     print(plain(text), file=stream, end=end)
 
 
+def utf8(stream: TextIO) -> None:
+    """Whatever the locale: answers that go into a pipe or a file are text in UTF-8, as files written here are."""
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
 class Console:
     """Lines for a person on `stream`. As a context it shows what is going on; `status` may be replaced at any time."""
 

@@ -127,16 +127,37 @@ def end(console: Console, result: "Result", seconds: float) -> None:
     if "test" in metrics:
         names = list(next(iter(metrics["baseline"].values())))
         rows = [["this model", *(format_score(n, metrics["test"][n]) for n in names)]]
-        rows += [[name, *(format_score(n, scores[n]) for n in names)] for name, scores in metrics["baseline"].items()]
+        for name, scores in metrics["baseline"].items():
+            # Not every baseline answers: what the references tell of themselves has no BLEU.
+            rows.append([name, *(format_score(n, scores[n]) if n in scores else "–" for n in names)])
         console.line("\nScores on the test part")
         for line in table(rows, ["", *names]):
             console.line(line)
+    for line in written(result):
+        console.line(line)
     console.line()
     for claim in result.claims():
         console.line(f"• {claim}")
     console.line(f"\nTrained in {clock(metrics['train_seconds'])}, everything done in {clock(seconds)}.")
     console.line(f"Report: {result.folder / 'report.html'}")
     console.line(f"Next:   {program()} {result.next_words()}")
+
+
+def written(result: "Result") -> list[str]:
+    """For runs that write their answers: five unseen sources, greedy beside the run's own search, and the drawing of
+    where attention looked."""
+    shown = [row for row in result.run.predictions if row.get("shown")]
+    if not shown:
+        return []
+    search = result.run.recipe["decoding"]
+    method = f"beam {search['beam_size']}" if search["method"] == "beam" else search["method"]
+    lines = ["", f"{len(shown)} unseen sources, chosen by their length before training"]
+    for row in shown:
+        answers = {method: row["prediction"], "greedy": row["greedy"]["prediction"], "reference": row["target"]}
+        lines += [f"  {_one_line(row['input'], 100)}"]
+        lines += [f"    {name:<11}{_one_line(text, 100)}" for name, text in answers.items()]
+    heatmap = result.folder / "figures" / "attention-1.svg"
+    return [*lines, f"Where it looked: {heatmap}"] if heatmap.exists() else lines
 
 
 def fit(work: Callable[["Monitor"], "Result"], started: float) -> None:

@@ -1,21 +1,26 @@
 """evaluate, predict: a finished run at work."""
 
 import json
+import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 from lstmlab.cli import app
-from lstmlab.cli.console import Console, counted, tell
+from lstmlab.cli.console import Console, counted, tell, utf8
+from lstmlab.cli.search import PredictSearch, Search, spelled, with_search
+from lstmlab.disk import save
 from lstmlab.errors import InputError, unknown
 
 if TYPE_CHECKING:
     from lstmlab.api import Result
+    from lstmlab.decoding import SearchSettings
 
 Encoding = Annotated[str | None, typer.Option(help="How FILE is encoded; as the run's own data where not given.")]
 
@@ -36,36 +41,43 @@ def evaluate(
     if encoding and not input:
         raise InputError("--encoding would have no effect: it belongs to --input FILE")
     with Console(sys.stderr) as console, _typed_encoding():
-        console.activity("Reading the data")
+        console.activity("Scoring" if input else "Reading the data")
         result = api.open_run(run)
-        scores, count = result.evaluate(input, console.activity, encoding=encoding)
+        scores, count = result.evaluate(input, console.line if input else console.activity, encoding=encoding)
     tell(f"{result.run.title} on {input or 'its test part'} ({counted(count, 'example')})")
     for name, value in scores.items():
         tell(f"  {name:<20}{format_score(name, value)}")
 
 
 @app.command()
+@with_search(PredictSearch)
 def predict(
     run: Annotated[str | None, typer.Argument(help="A run; the newest where not given.")] = None,
     texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="What to predict.")] = None,
     input: Annotated[
-        Path | None, typer.Option(help="A file: a text a line (.txt), or with the run's text column.")
+        Path | None, typer.Option(help="A file: a text a line (.txt), or with the run's text or source column.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Write here (.csv, .jsonl or text) instead of the screen.")
     ] = None,
     encoding: Encoding = None,
+    attention: Annotated[
+        Path | None, typer.Option(help="Draw where the first answer looked in its source (.svg or .png).")
+    ] = None,
+    *,
+    search: Search,
 ) -> None:
     """Answers of a finished run: to texts on the command line, in a file, or a line each on standard input."""
     from lstmlab import api
-    from lstmlab.disk import save
 
     if texts and input:
         raise InputError("give texts or --input, not both")
     if encoding and texts:
         raise InputError("--encoding would have no effect: it belongs to --input FILE and to standard input")
     if output is not None:
-        _check_output(output)
+        _check_new("--output", output, OUTPUTS)
+    if attention is not None:
+        _check_new("--attention", attention, DRAWINGS)
     try:
         result = api.open_run(run)
     except InputError as error:
@@ -74,21 +86,128 @@ def predict(
         raise InputError(
             f"{error} To predict a text, name the run first: lstmlab predict RUN {shlex.quote(run)}"
         ) from error
+    if attention is not None:
+        result.refuse_blind()
+    typed = search.changes()
+    with spelled("add --sample"):
+        settings = result.search(typed)
     with _typed_encoding():
-        if texts:
-            asked: list[Any] = [result.parse_input(text, f"argument {i + 1}") for i, text in enumerate(texts)]
-        elif input:
-            asked = result.read_inputs(input, encoding)
+        portions = _portions(result, texts, input, encoding)
+        _answer(Asking(result, typed, settings, output, attention), portions)
+
+
+@dataclass
+class Asking:
+    """Answers on their way to the screen or a file, portion after portion."""
+
+    result: "Result"
+    typed: dict[str, Any]
+    """Options of the search."""
+    settings: "SearchSettings | None"
+    """The search with them; None where nothing is searched."""
+    output: Path | None
+    attention: Path | None
+    done: int = 0
+    """Inputs answered so far."""
+    anything: bool = False
+    """Whether one of them asked something."""
+    rows: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
+    """What is to be written to a file."""
+    stopped: int = 0
+    """Answers that were stopped at their largest length."""
+
+    def answer(self, asked: list[Any]) -> None:
+        """Answer a portion: on the screen at once."""
+        answers = self.result.predict(asked, first=self.done, **self.typed)
+        told = list(zip(asked, answers, strict=True))
+        if self.output is None:
+            tell("\n".join(self._lines(told, self.done + 1)))
+            sys.stdout.flush()
         else:
-            asked = _standard_input(result, sys.stdin, encoding or "utf-8")
-    if not any(given.strip() if isinstance(given, str) else given for given in asked):
-        raise InputError("nothing to predict: give texts as arguments, --input FILE, or lines on standard input")
-    answers = result.predict(asked)
-    if output is None:
-        tell("\n".join(answer_line(given, answer) for given, answer in zip(asked, answers, strict=True)))
+            self.rows += told
+        if not self.anything:
+            self._draw(asked)
+        for at, one in enumerate(answers, self.done + 1):
+            self._tell_stopped(at, one)
+        self.done += len(asked)
+
+    def _lines(self, told: list[tuple[Any, dict[str, Any]]], first: int = 1) -> Iterator[str]:
+        """An answer to each input on a line; several as number of the input, score and answer on a line each."""
+        several = self.settings is not None and self.settings.n_best > 1
+        for number, (given, answer) in enumerate(told, first):
+            if not several:
+                yield answer_line(given, answer)
+                continue
+            for one in answer.get("n_best", [answer]):
+                yield f"{number}\t{one['score']:.4f}\t{answer_line(given, one)}"
+
+    def _content(self, suffix: str) -> str:
+        """All answers as a file of this kind."""
+        if suffix in (".jsonl", ".ndjson"):
+            return "".join(json.dumps({"input": given, **one}, ensure_ascii=False) + "\n" for given, one in self.rows)
+        if suffix == ".csv":
+            return _csv(self.rows)
+        if self.result.writes:
+            return "".join(f"{line}\n" for line in self._lines(self.rows))
+        return "".join(f"{one['prediction']}\n" for _, one in self.rows)
+
+    def _draw(self, asked: list[Any]) -> None:
+        """The attention of the first answer to anything."""
+        from lstmlab.training.questions import blank
+
+        first = next((at for at, given in enumerate(asked) if not blank(given)), None)
+        self.anything = first is not None
+        if first is not None and self.attention is not None:
+            self.result.alignment(asked[first], self.attention, first=self.done + first, **self.typed)
+            tell(f"Attention: {self.attention}", sys.stderr)
+
+    def _tell_stopped(self, number: int, answer: dict[str, Any]) -> None:
+        if self.settings is None or answer["finished"]:
+            return
+        self.stopped += 1
+        if self.stopped <= MOST_TOLD:
+            full = answer["tokens"] >= self.settings.max_length
+            reason = "--max-length allows more" if full else "the most there are for so short a source"
+            tell(f"answer {number} was stopped at {counted(answer['tokens'], 'token')}: {reason}", sys.stderr)
+
+    def end(self) -> None:
+        """Write the file; refuse a question that was none."""
+        if not self.anything:
+            raise InputError("nothing to predict: give texts as arguments, --input FILE, or lines on standard input")
+        if self.stopped > MOST_TOLD:
+            tell(f"{self.stopped - MOST_TOLD:,} more answers were stopped at their largest length", sys.stderr)
+        if self.output is not None:
+            save(self.output, self._content(self.output.suffix.lower()).encode())
+            tell(f"{counted(len(self.rows), 'prediction')} in {self.output}", sys.stderr)
+
+
+MOST_TOLD = 3
+"""Stopped answers that are told one by one."""
+
+
+def _answer(asking: Asking, portions: Iterable[list[Any]]) -> None:
+    if asking.result.writes and not sys.stdout.isatty():
+        utf8(sys.stdout)
+    for asked in portions:
+        asking.answer(asked)
+    asking.end()
+
+
+def _portions(
+    result: "Result", texts: list[str] | None, input: Path | None, encoding: str | None
+) -> Iterator[list[Any]]:
+    """What is asked: typed texts or a file at once, standard input as it comes."""
+    from lstmlab.training.questions import all_blank
+
+    if texts is None and input is None:
+        yield from _standard_input(result, sys.stdin, encoding or "utf-8")
+        return
+    if texts:
+        asked = [result.parse_input(text, f"argument {i + 1}") for i, text in enumerate(texts)]
     else:
-        save(output, _rows(asked, answers, output.suffix).encode())
-        tell(f"{counted(len(answers), 'prediction')} in {output}", sys.stderr)
+        asked = result.read_inputs(Path(str(input)), encoding)
+    if not all_blank(asked):
+        yield asked
 
 
 @contextmanager
@@ -100,20 +219,43 @@ def _typed_encoding() -> Iterator[None]:
         raise InputError(str(error).replace("data.encoding=", "--encoding ")) from error
 
 
-def _standard_input(result: "Result", stream: TextIO, encoding: str) -> list[Any]:
+def _standard_input(result: "Result", stream: TextIO, encoding: str) -> Iterator[list[Any]]:
+    """The inputs of all lines that have arrived, as soon as there is one: whoever sends a line gets its answer."""
     from lstmlab.data.contents import decode
 
     if stream.isatty():
         tell("A text a line; end with Ctrl-D.", sys.stderr)
-    # Bytes, because Python itself lets through what is not UTF-8 where the locale is C.
-    raw = stream.buffer.read()
-    if not raw:
-        return []
-    return result.parse_lines(decode(raw, "standard input", encoding), "standard input")
+    done = 0
+    for raw in _whole_lines(stream, encoding):
+        where = f"standard input after line {done}" if done else "standard input"
+        asked = result.parse_lines(decode(raw, where, encoding), "standard input", done + 1)
+        done += len(asked)
+        yield asked
+
+
+def _whole_lines(stream: TextIO, encoding: str) -> Iterator[bytes]:
+    """Bytes, because Python itself lets through what is not UTF-8 where the locale is C."""
+    if re.match(r"u(tf|cs)?.?(16|32)", encoding.lower()):  # a newline is more than the byte 10
+        if raw := stream.buffer.read():
+            yield raw
+        return
+    rest = b""
+    while arrived := stream.buffer.read1(PORTION):  # type: ignore[attr-defined]
+        whole, newline, rest = (rest + arrived).rpartition(b"\n")
+        if newline:
+            yield whole + newline
+    if rest:
+        yield rest
+
+
+PORTION = 1 << 16
+"""Bytes read at once at most."""
 
 
 def answer_line(given: Any, answer: dict[str, Any]) -> str:
-    """`positive  97.1 %  (negative 2.9 %)  A text …` or the forecast numbers."""
+    """`positive  97.1 %  (negative 2.9 %)  A text …`, the numbers of a forecast, or a written answer."""
+    if isinstance(answer["prediction"], str) and "probabilities" not in answer:
+        return one_line(answer["prediction"])
     if "probabilities" not in answer:
         return " ".join(f"{value:.6g}" for value in answer["prediction"])
     shares = [(" ".join(name.split()), share) for name, share in answer["probabilities"].items()]
@@ -123,37 +265,40 @@ def answer_line(given: Any, answer: dict[str, Any]) -> str:
     return f"{ranked[0][0]}\t{ranked[0][1]:.1%}\t({others})\t{text if len(text) <= 70 else text[:69] + '…'}"
 
 
-ENDINGS = (".csv", ".jsonl", ".ndjson", ".txt", "")
+def one_line(text: str) -> str:
+    """A text without line ends of any kind, so that line n of the answers belongs to line n of what was asked."""
+    return " ".join(text.splitlines())
 
 
-def _check_output(path: Path) -> None:
+OUTPUTS = (".csv", ".jsonl", ".ndjson", ".txt", "")
+DRAWINGS = (".svg", ".png")
+
+
+def _check_new(option: str, path: Path, endings: tuple[str, ...]) -> None:
     """Refuse a file that is there, and an ending nobody writes, before any work."""
     if path.exists():
-        raise InputError(f"--output {path} exists already; choose another name")
-    if path.suffix not in ENDINGS:
-        raise unknown("kind of output file", path.suffix, [ending for ending in ENDINGS if ending])
+        raise InputError(f"{option} {path} exists already; choose another name")
+    if path.suffix.lower() not in endings:
+        kind = f"kind of {option.removeprefix('--')} file"
+        raise unknown(kind, path.suffix, [ending for ending in endings if ending])
 
 
-def _rows(asked: list[Any], answers: list[dict[str, Any]], suffix: str) -> str:
-    rows = [{"input": given, **answer} for given, answer in zip(asked, answers, strict=True)]
-    if suffix in (".jsonl", ".ndjson"):
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    if suffix == ".csv":
-        return _csv(rows)
-    return "".join(f"{answer['prediction']}\n" for answer in answers)
-
-
-def _csv(rows: list[dict[str, Any]]) -> str:
+def _csv(told: list[tuple[Any, dict[str, Any]]]) -> str:
     import csv
     import io
 
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    names = list(rows[0].get("probabilities", {})) if rows else []
+    if told and "score" in told[0][1]:
+        writer.writerow(["input", "prediction", "score", "rank"])
+        for given, answer in told:
+            for rank, one in enumerate(answer.get("n_best", [answer]), 1):
+                writer.writerow([given, one["prediction"], f"{one['score']:.6f}", rank])
+        return out.getvalue()
+    names = list(told[0][1].get("probabilities", {})) if told else []
     writer.writerow(["input", "prediction", *(f"probability of {name}" for name in names)])
-    for row in rows:
-        shares = [f"{row['probabilities'][name]:.6f}" for name in names]
-        prediction = row["prediction"]
-        told = prediction if isinstance(prediction, str) else json.dumps(prediction)
-        writer.writerow([row["input"], told, *shares])
+    for given, answer in told:
+        shares = [f"{answer['probabilities'][name]:.6f}" for name in names]
+        prediction = answer["prediction"]
+        writer.writerow([given, prediction if isinstance(prediction, str) else json.dumps(prediction), *shares])
     return out.getvalue()

@@ -123,7 +123,7 @@ class Language:
     def pieces(self, text: str) -> list[str]:
         """A source as the model reads it, a piece for each id of `sources`, unknown words in their own spelling."""
         lines = [self.encoder.pieces(line) for line in text.split("\n")]
-        return [piece for line in lines for piece in (*line, MARKS[2])][:-1] + [MARKS[1]]
+        return [*[piece for line in lines for piece in (*line, MARKS[2])][:-1], MARKS[1]]
 
     def to_json(self) -> dict[str, Any]:
         """Everything `from_json` needs."""
@@ -178,7 +178,7 @@ class EncodedPairs:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """What batches are bucketed by: steps of the target, which are taken one by one; very long sources count too."""
+        """What batches are bucketed by: steps of the target, which come one by one; very long sources count too."""
         if self.target is None:
             return self.source.lengths
         return np.maximum(self.target.lengths, self.source.lengths // LONG_SOURCE)

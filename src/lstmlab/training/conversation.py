@@ -39,8 +39,8 @@ class Conversation:
         # Silence is no reply.
         search = base.model_copy(update={**own, "n_best": 1, "min_length": max(base.min_length, 1)})
         found = cls(predictor, changed(search, changes), run.recipe["data"]["turns"])
-        # The first answer takes a second more than the others: nobody has to wait for it.
-        predictor.predict(["."], found.search)
+        # The first answer to so many words takes a second, for the kernel it loads: nobody has to wait for that.
+        predictor.predict(["a word " * 20], found.search)
         return found
 
     def say(self, text: str) -> str:

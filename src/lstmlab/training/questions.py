@@ -114,7 +114,7 @@ def parse_input(run: Run, text: str, where: str) -> Any:
     task = run.recipe["task"]
     if task == "dialogue":
         turns = dialogues.parted(text) if dialogues.END in text else text.splitlines()
-        return "\n".join(turns[-int(run.recipe["data"]["turns"]) :])
+        return "\n".join([turn.strip() for turn in turns][-int(run.recipe["data"]["turns"]) :])
     if task == "translation":
         return dialogues.flat(text)
     if task != "forecasting":
