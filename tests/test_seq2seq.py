@@ -162,7 +162,7 @@ def test_a_run_keeps_its_samples_and_signatures(tmp_path: Path) -> None:
 def test_a_reply_is_told_how_dull_it_is(tmp_path: Path) -> None:
     turns = ["hello", "hi", "how are you", "fine", "and you", "good"]
     path = tmp_path / "talk.txt"
-    path.write_text("\n\n".join("\n".join(turns[at % 6 :] + [f"bye {at}"]) for at in range(60)), encoding="utf-8")
+    path.write_text("\n\n".join("\n".join([*turns[at % 6 :], f"bye {at}"]) for at in range(60)), encoding="utf-8")
     recipe = request.assemble("dialogue", {**SMALL, "data.limit": 60, "data.path": str(path)})
     run = experiment.train(recipe, root=tmp_path)
     named = {"distinct_1", "distinct_2", "repeated_replies", "generic_replies"}

@@ -13,8 +13,8 @@ from torch.autograd.function import once_differentiable
 
 from lstmlab.kernels.products import across, linear
 
-PORTION = 4_000_000
-"""Scores worked on at a time at most: 16 MB in single precision."""
+PORTION = 2_000_000
+"""Scores worked on at a time at most: 8 MB in single precision."""
 
 
 class Told(NamedTuple):
@@ -77,30 +77,36 @@ def _pass(
     learning: bool,
     factors: Tensor | None = None,
 ) -> tuple[tuple[Tensor, Tensor, Tensor], list[Tensor]]:
-    """(smoothed, nats, right) and, where wanted, the gradients by features, weight and bias of their sum."""
-    smoothed, nats = features.new_empty(len(features)), features.new_empty(len(features))
+    """(smoothed, nats, right) and, where wanted, the gradients by features, weight and bias of their sum.
+
+    What smoothing adds is the same for every token of the vocabulary, so it needs no pass over all scores.
+    """
+    nats = features.new_empty(len(features))
     right = torch.empty(len(features), dtype=torch.bool, device=features.device)
     by_features = torch.empty_like(features) if learning else features
     by_weight, by_bias = torch.zeros_like(weight), weight.new_zeros(len(weight))
     size = max(1, PORTION // len(weight))
     for start in range(0, len(features), size):
         part = slice(start, start + size)
-        scores, true = linear(features[part], weight, bias), truth[part, None]
-        total = scores.logsumexp(1, keepdim=True)
-        nats[part] = (total - scores.gather(1, true))[:, 0]
-        right[part] = scores.argmax(1) == truth[part]
-        smoothed[part] = nats[part]
-        if smoothing:
-            smoothed[part] += smoothing * (scores.gather(1, true)[:, 0] - scores.mean(1))
+        logs, true = torch.log_softmax(linear(features[part], weight, bias), 1), truth[part, None]
+        said = logs.gather(1, true)
+        nats[part], right[part] = -said[:, 0], (said >= logs.amax(1, keepdim=True))[:, 0]
         if not learning:
             continue
-        slope = scores.sub_(total).exp_()
-        if smoothing:
-            slope -= smoothing / len(weight)
-        slope.scatter_add_(1, true, slope.new_full(true.shape, smoothing - 1.0))
+        slope = logs.exp_().scatter_add_(1, true, said.new_full(said.shape, smoothing - 1.0))
         if factors is not None:
             slope *= factors[part, None]
         by_features[part] = linear(slope, weight.t())
         by_weight += across(slope, features[part])
         by_bias += slope.sum(0)
-    return (smoothed, nats, right), [by_features, by_weight, by_bias]
+    if not smoothing:
+        return (nats.clone(), nats, right), [by_features, by_weight, by_bias]
+    middle = weight.mean(0)
+    # Of all scores only the true one and their mean matter: smoothing moves its share from the one to the other.
+    gap = ((weight[truth] - middle) * features).sum(1) + (0 if bias is None else bias[truth] - bias.mean())
+    if learning:
+        each = torch.ones_like(nats) if factors is None else factors
+        by_features -= smoothing * each[:, None] * middle
+        by_weight -= smoothing / len(weight) * (each @ features)
+        by_bias -= smoothing / len(weight) * each.sum()
+    return (nats + smoothing * gap, nats, right), [by_features, by_weight, by_bias]
