@@ -9,6 +9,7 @@ import torch
 
 from lstmlab import request
 from lstmlab.data.load import Watch
+from lstmlab.data.tokens import Tokens
 from lstmlab.decoding import SearchSettings
 from lstmlab.tasks import rivals, writing
 from lstmlab.tasks.seq2seq import TeacherForcing, Translation
@@ -146,6 +147,7 @@ def test_bleu_cuts_words_as_the_script_asks(text: str, name: str) -> None:
     assert rivals.tokenizer([text]) == name
 
 
+@pytest.mark.slow
 def test_a_run_keeps_its_samples_and_signatures(tmp_path: Path) -> None:
     recipe = request.assemble("translation", {**SMALL, "data.name": "phrases"})
     run = experiment.train(recipe, root=tmp_path)
@@ -169,3 +171,11 @@ def test_a_reply_is_told_how_dull_it_is(tmp_path: Path) -> None:
     assert named <= run.metrics["test"].keys()
     assert named == run.metrics["baseline"]["the references"].keys()
     assert "TF-IDF retrieval" in run.metrics["baseline"]
+    assert 1 < run.metrics["baseline"]["token frequencies"]["perplexity"] < 20
+
+
+def test_token_frequencies_are_a_perplexity() -> None:
+    """Three tokens seen 2, 1 and 0 times, one added to each: p = 1/2, 1/3, 1/6. Begin marks (9) do not count."""
+    train = Tokens.of(np.array([9, 0, 1, 9, 0], np.int32), np.array([3, 2]))
+    nats, tokens = rivals.frequencies(train, Tokens.of(np.array([9, 0, 2], np.int32), np.array([3])), 3)
+    assert (nats, tokens) == (pytest.approx(np.log(2) + np.log(6)), 2)

@@ -125,7 +125,7 @@ def end(console: Console, result: "Result", seconds: float) -> None:
 
     metrics = result.run.metrics
     if "test" in metrics:
-        names = list(next(iter(metrics["baseline"].values())))
+        names = [name for name in metrics["test"] if any(name in scores for scores in metrics["baseline"].values())]
         rows = [["this model", *(format_score(n, metrics["test"][n]) for n in names)]]
         for name, scores in metrics["baseline"].items():
             # Not every baseline answers: what the references tell of themselves has no BLEU.

@@ -5,11 +5,15 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lstmlab import baselines, metrics
 from lstmlab.baselines import PIECE
 from lstmlab.data import cache
 from lstmlab.data.corpus import Corpus
 from lstmlab.data.load import Watch
+from lstmlab.data.tokens import Tokens
 from lstmlab.tasks.task import Scores
 
 Texts = Sequence[str]
@@ -73,6 +77,20 @@ def dialogue(train: Corpus, test: Corpus, watch: Watch, lowercase: bool) -> dict
         },
         "the references": variety(test.targets, test.inputs),
     }
+
+
+def frequencies(train: Tokens, test: Tokens, size: int) -> tuple[float, int]:
+    """The loss in nats of the test part's tokens, and their number, where each token has the probability it has in
+    training (one occurrence added to each of `size` tokens). Begin marks, which nobody predicts, do not count.
+    """
+    counts = np.bincount(_predicted(train), minlength=size) + 1.0
+    asked = _predicted(test)
+    return float(-np.log(counts / counts.sum())[asked].sum()), len(asked)
+
+
+def _predicted(tokens: Tokens) -> NDArray[np.int32]:
+    """All tokens but the first of each text."""
+    return np.delete(tokens.ids, tokens.offsets[:-1])
 
 
 def cached(rivals: Rivals, train: Corpus, test: Corpus, watch: Watch, *, lowercase: bool) -> dict[str, Scores]:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -88,14 +87,6 @@ class DialogueRecipe(PairRecipe):
     data: DialogueData = DialogueData()
 
 
-@dataclass(frozen=True)
-class TrainingFacts:
-    """What a task knows only where its training part is at hand."""
-
-    key: str
-    """Names the fitted vocabularies in the cache."""
-
-
 class Translation:
     """Row D5: one text into another."""
 
@@ -109,14 +100,15 @@ class Translation:
         self,
         recipe: Any,
         languages: Languages,
-        train: TrainingFacts | None = None,
+        key: str | None = None,
         *,
         look: bool = False,
         first: int = 0,
     ) -> None:
         self.recipe = recipe
         self.languages = languages
-        self.train = train
+        # Names the vocabularies in the cache, where the task was fitted and not restored.
+        self.key = key
         self.look = look
         self.first = first
 
@@ -137,7 +129,7 @@ class Translation:
 
         folder = cache.load_or_make("languages", key, make, watch.say)
         saved = json.loads((folder / "languages.json").read_text(encoding="utf-8"))
-        return cls(recipe, Languages.from_json(saved), TrainingFacts(key))
+        return cls(recipe, Languages.from_json(saved), key)
 
     @classmethod
     def restore(cls, recipe: Any, saved: Mapping[str, Any]) -> "Translation":
@@ -153,7 +145,7 @@ class Translation:
         `first` is the first source's place among all that are asked, which its random numbers hang on.
         """
         recipe = self.recipe.model_copy(update={"decoding": settings})
-        return type(self)(recipe, self.languages, self.train, look=look, first=first)
+        return type(self)(recipe, self.languages, self.key, look=look, first=first)
 
     def encode(self, examples: Corpus | Sequence[Example], where: str) -> EncodedPairs:
         """Tokens of both sides (from the cache where these very texts were encoded before)."""
@@ -172,7 +164,7 @@ class Translation:
         }
         if not targets:
             del sides["target"]
-        if self.train is None or fingerprint is None:
+        if self.key is None or fingerprint is None:
             found = [one() for one in sides.values()]
         else:
 
@@ -181,7 +173,7 @@ class Translation:
                     tokens = side()
                     np.savez(folder / f"{name}.npz", ids=tokens.ids, offsets=tokens.offsets)
 
-            key = cache.key("pairs", self.train.key, fingerprint)
+            key = cache.key("pairs", self.key, fingerprint)
             folder = cache.load_or_make("tokens", key, make)
             found = []
             for name in sides:
@@ -279,8 +271,12 @@ class Dialogue(Translation):
         return {**found, **rivals.variety(said, asked)}
 
     def baseline(self, train: Corpus, test: Corpus, watch: Watch = Watch()) -> dict[str, Scores]:
-        """The reply to the most similar training source (TF-IDF); and the references' own variety."""
-        return rivals.cached(rivals.dialogue, train, test, watch, lowercase=self.recipe.text.lowercase)
+        """The reply to the most similar training source (TF-IDF), the references' own variety, and what how often each
+        token occurs says alone."""
+        found = rivals.cached(rivals.dialogue, train, test, watch, lowercase=self.recipe.text.lowercase)
+        target = self.languages.target
+        nats, tokens = rivals.frequencies(target.targets(train.targets), target.targets(test.targets), target.size)
+        return {**found, "token frequencies": {"perplexity": metrics.perplexity(nats, tokens)}}
 
 
 def _padded(tokens: Tokens) -> Padded:
