@@ -10,12 +10,15 @@ from torch import nn
 from lstmlab import request
 from lstmlab.api import run_recipe
 from lstmlab.errors import InputError
+from lstmlab.training.best import Best
 from lstmlab.training.experiment import Monitor, assemble
 from lstmlab.training.machine import choose_device, fitting_threads, tuned
 from lstmlab.training.nan_guard import Diverged, blame
 from lstmlab.training.optimizer import Average, OptimizerSettings, scheduled_rate
 from lstmlab.training.run import Run
 from lstmlab.types import Batch, Loss, Padded
+
+pytestmark = pytest.mark.usefixtures("unreported")
 
 TINY = {"text": "review", "label": "stars", "hidden_size": 8, "model.embedding.size": 8, "batch_size": 16}
 
@@ -54,6 +57,7 @@ def test_the_average_follows_its_formula() -> None:
     assert model.weight.item() == 199
 
 
+@pytest.mark.slow
 def test_the_average_is_what_is_scored_and_kept(tmp_path: Path, reviews: Path) -> None:
     runs = [
         run_recipe(
@@ -67,6 +71,7 @@ def test_the_average_is_what_is_scored_and_kept(tmp_path: Path, reviews: Path) -
     assert [row["valid"] for row in runs[0].history] != [row["valid"] for row in runs[1].history]
 
 
+@pytest.mark.slow
 def test_accumulated_batches_are_one_larger_batch(tmp_path: Path, reviews: Path) -> None:
     common = {
         **TINY,
@@ -216,3 +221,35 @@ def test_small_work_gets_one_thread_and_everything_is_put_back(monkeypatch: pyte
     with tuned(1):
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == before
+
+
+# ---- The mean of several best epochs
+
+
+def test_the_best_epochs_are_kept_and_averaged() -> None:
+    best = Best(2)
+    weights = {at: {"w": torch.full((2,), float(at)), "n": torch.tensor(at)} for at in range(1, 6)}
+    first = best.offer(1, 5.0, weights[1])
+    assert first is not None
+    assert first["w"].tolist() == [1.0, 1.0]
+    second = best.offer(2, 4.0, weights[2])
+    assert second is not None
+    assert second["w"].tolist() == [1.5, 1.5]
+    assert best.offer(3, 6.0, weights[3]) is None
+    fourth = best.offer(4, 4.5, weights[4])  # drives out the first
+    assert fourth is not None
+    assert (fourth["w"].tolist(), int(fourth["n"])) == ([3.0, 3.0], 4)
+    again = Best(2)
+    again.unpack(best.pack(), {str(epoch): value for epoch, value in best.badness.items()})
+    fifth = again.offer(5, 1.0, weights[5])
+    assert fifth is not None
+    assert fifth["w"].tolist() == best.offer(5, 1.0, weights[5])["w"].tolist() == [3.5, 3.5]  # type: ignore[index]
+
+
+def test_one_best_epoch_is_just_that_one() -> None:
+    best = Best(1)
+    assert best.offer(1, 2.0, {"w": torch.ones(1)}) is not None
+    assert best.offer(2, 2.0, {"w": torch.zeros(1)}) is None
+    third = best.offer(3, 1.0, {"w": torch.zeros(1)})
+    assert third is not None
+    assert third["w"].tolist() == [0.0]

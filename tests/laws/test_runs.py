@@ -16,6 +16,8 @@ from lstmlab.request import assemble
 from lstmlab.training.experiment import Monitor, Stopped
 from lstmlab.training.run import Run, RunWriter
 
+pytestmark = pytest.mark.usefixtures("unreported")
+
 TEXT = {
     "text": "review",
     "label": "stars",
@@ -40,6 +42,7 @@ SETTINGS = {
         "model.encoder.dropout": 0.3,
         "accumulate": 2,
         "weight_decay": 0.01,
+        "average_epochs": 2,
     },
 }
 
@@ -67,15 +70,18 @@ def stop_after(count: int) -> Monitor:
     return Monitor(stop=stop)
 
 
-@pytest.mark.parametrize("changes", SETTINGS.values(), ids=SETTINGS)
-@pytest.mark.parametrize("at", [3, 8, 12], ids=["first epoch", "mid-epoch", "epoch's end"])
-def test_stopped_and_resumed_equals_never_stopped(tmp_path: Path, reviews: Path, changes: dict, at: int) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [pytest.param(changes, id=name, marks=[pytest.mark.slow] if changes else []) for name, changes in SETTINGS.items()],
+)
+def test_stopped_and_resumed_equals_never_stopped(tmp_path: Path, reviews: Path, changes: dict) -> None:
     straight = run_recipe(recipe(reviews, changes), output=tmp_path / "straight").run
-    with pytest.raises(Stopped):
-        run_recipe(recipe(reviews, changes), output=tmp_path / "broken", monitor=stop_after(at))
-    resumed = go_on(Run.open(tmp_path / "broken")).run
-    assert outcome(resumed) == outcome(straight)
     assert straight.history[-1]["step"] == 20
+    for place, at in {"first epoch": 3, "mid-epoch": 8, "epoch's end": 12}.items():
+        with pytest.raises(Stopped):
+            run_recipe(recipe(reviews, changes), output=tmp_path / place, monitor=stop_after(at))
+        resumed = go_on(Run.open(tmp_path / place)).run
+        assert outcome(resumed) == outcome(straight), place
 
 
 def test_the_same_recipe_gives_the_same_bits_and_another_seed_does_not(tmp_path: Path, reviews: Path) -> None:
@@ -179,6 +185,7 @@ def test_an_output_folder_that_exists_is_left_alone(tmp_path: Path, reviews: Pat
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["precious"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_checkpoint_before(
     tmp_path: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -273,10 +273,12 @@ _SETTINGS = (  # what a reader asks for first: a name, where it stands
     ("weight decay", "training.optimizer.weight_decay"),
     ("gradient clipped at", "training.optimizer.clip"),
     ("averaging of weights", "training.optimizer.average"),
+    ("epochs averaged", "training.average_epochs"),
     ("longest output", "decoding.max_length"),
     ("seed", "seed"),
 )
-_OFF = {"batches per step": 1, "layer normalisation": "none"}  # values that say no more than that nothing is on
+# Values that say no more than that nothing is on.
+_OFF = {"batches per step": 1, "epochs averaged": 1, "layer normalisation": "none"}
 
 
 def settings_table(run: Run) -> Table:

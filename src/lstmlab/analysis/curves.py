@@ -43,6 +43,10 @@ def section(run: Run) -> Section:
 def _kept(run: Run, least: int) -> str:
     """Which epoch's weights were kept, and by what."""
     best = run.metrics.get("best_epoch", least) if run.finished else least
+    several = run.recipe["training"].get("average_epochs", 1)
+    if several > 1:
+        count = min(several, len(run.history))
+        return f"What is kept and scored is the mean of the weights of the {count} best epochs (the best one: {best})."
     if run.recipe["training"].get("best", "loss") == "loss" or best == least:
         kept = "The weights of the epoch with the least validation loss are the ones kept and scored"
         return f"{kept} (epoch {least}, marked in the figure)."
