@@ -1,16 +1,13 @@
 """Weights, inputs and states for the laws of cells and kernels, and what a kernel makes of them."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import torch
-from hypothesis import settings
-from hypothesis import strategies as st
 from torch import Tensor
 
 from lstmlab import kernels
-from lstmlab.cells import CELLS, Cell, State
+from lstmlab.cells import Cell, State
 from lstmlab.kernels.noise import Noise
 from lstmlab.kernels.symbolic import summed_gates, trace
 from lstmlab.kernels.weights import Weights
@@ -18,11 +15,7 @@ from lstmlab.types import Padded
 
 DOUBLE = torch.float64
 REFERENCE = "reference"
-"""The one kernel that laws know by name: the others are measured by it."""
-quick = settings(deadline=None, max_examples=12, derandomize=True)
-
-lengths_of_rows = st.lists(st.integers(0, 6), min_size=1, max_size=5).filter(any)
-sizes = st.integers(1, 5)
+"""The kernel that the others are measured by."""
 
 
 @dataclass(frozen=True)
@@ -51,29 +44,6 @@ CASES = {
     "dropout and zoneout, backwards": Case((), Noise(0.4, ZONES, seed=4), reversed=True),
     "everything": EVERYTHING,
 }
-
-
-def pairs(case: Case = PLAIN) -> list[tuple[Cell, str]]:
-    """Every cell on the shelf that suits, with every kernel that runs it."""
-    return [
-        (cell, kernel)
-        for cell in CELLS.values()
-        if case.suits(cell)
-        for kernel in kernels.KERNELS
-        if kernels.runs(kernel, cell, make_weights(cell, 1, 1, gains=case.gains), case.noise)
-    ]
-
-
-def some_pairs(name: str) -> list[tuple[Cell, str]]:
-    """Every other cell in one case, the others in the next: all together would compile for many minutes.
-
-    Whoever writes a kernel lets all of them run once, with LSTMLAB_ALL_CASES=1.
-    """
-    if os.environ.get("LSTMLAB_ALL_CASES"):
-        return pairs(CASES[name])
-    at = list(CASES).index(name)
-    chosen = {cell for number, cell in enumerate(CELLS) if (number + at) % 2 == 0}
-    return [(cell, kernel) for cell, kernel in pairs(CASES[name]) if cell.name in chosen]
 
 
 def make_weights(
@@ -140,8 +110,7 @@ class Sample:
         """The same in another precision."""
         other = replace(self)
         other.inputs = Padded(self.inputs.values.to(dtype), self.inputs.lengths)
-        other.weights = with_tensors(self.weights, {n: one.to(dtype) for n, one in tensors(self.weights).items()})
-        other.weights = replace(other.weights, recurrent=other.weights.recurrent.to(dtype))
+        other.weights = self.weights.to("cpu", dtype)
         other.begin = self.begin.map(lambda value: value.to(dtype))
         return other
 

@@ -1,9 +1,15 @@
 """What tests share: a cache of their own, and small data with a rule that can be learned."""
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# On a busy machine, seconds on the clock say nothing about a test.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 GOOD = "wonderful great superb charming delightful moving brilliant funny".split()
 BAD = "awful dull terrible boring clumsy tedious lifeless stupid".split()
@@ -22,6 +28,27 @@ def own_cache(
         cache.mkdir(exist_ok=True)
         (cache / "kernels").symlink_to(kernels, target_is_directory=True)
     monkeypatch.setenv("LSTMLAB_CACHE", str(cache))
+
+
+@pytest.fixture
+def many_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Compiled kernels deal out small passes to threads as well; torch's seed is known, its settings are put back."""
+    import torch
+
+    from lstmlab.kernels import passes
+
+    monkeypatch.setattr(passes, "WORTH_A_THREAD", 1)
+    torch.manual_seed(0)
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
+
+
+@pytest.fixture
+def unreported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs end without a report: to draw one takes longer than all of so small a training."""
+    monkeypatch.setattr("lstmlab.api.Result.report", lambda _: {})
 
 
 def review(rng: random.Random, good: bool) -> str:

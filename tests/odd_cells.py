@@ -1,19 +1,6 @@
 """Cells as a user might write them: odd names, own parameters, every function there is."""
 
-from lstmlab.cells import (
-    CELLS,
-    Cell,
-    Gates,
-    State,
-    exp,
-    log,
-    maximum,
-    minimum,
-    relu,
-    sigmoid,
-    softplus,
-    tanh,
-)
+from lstmlab.cells import CELLS, Cell, Gates, State, exp, log, maximum, minimum, relu, sigmoid, softplus, tanh
 
 
 def damped(x: Gates, r: Gates, state: State) -> State:

@@ -54,6 +54,7 @@ def heard(partner: Result, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 # ---- From Python ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_last_turns_are_read_and_no_more(partner: Result, heard: list[str]) -> None:
     talk = partner.chat()
     heard.clear()
@@ -67,6 +68,7 @@ def test_the_last_turns_are_read_and_no_more(partner: Result, heard: list[str]) 
     assert heard[3] == "hello ben"
 
 
+@pytest.mark.slow
 def test_the_same_words_get_the_same_replies(partner: Result) -> None:
     def replies(**search: object) -> list[str]:
         talk = partner.chat(**search)
@@ -82,6 +84,7 @@ def test_the_same_words_get_the_same_replies(partner: Result) -> None:
     assert all("\n" not in reply for reply in drawn)
 
 
+@pytest.mark.slow
 def test_how_replies_are_searched_for(partner: Result) -> None:
     assert {name: getattr(partner.chat().search, name) for name in TALK} == TALK
     assert partner.chat(temperature=1.5).search.temperature == 1.5
@@ -92,6 +95,7 @@ def test_how_replies_are_searched_for(partner: Result) -> None:
         partner.chat(temprature=1.0)
 
 
+@pytest.mark.slow
 def test_silence_is_refused_and_never_replied(partner: Result) -> None:
     talk = partner.chat()
     with pytest.raises(InputError, match="nothing was said"):
@@ -100,6 +104,7 @@ def test_silence_is_refused_and_never_replied(partner: Result) -> None:
     assert talk.search.min_length == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["word " * 5000, "🙂🙃", "नमस्ते", "<turn> </s>", "\u2028", "a\tb"])
 def test_odd_turns_are_replied_to(partner: Result, text: str) -> None:
     talk = partner.chat()
@@ -110,6 +115,7 @@ def test_odd_turns_are_replied_to(partner: Result, text: str) -> None:
             talk.say(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["translator", "classifier"])
 def test_others_hold_no_conversation(kind: str, request: pytest.FixtureRequest) -> None:
     run: Result = request.getfixturevalue(kind)
@@ -120,6 +126,7 @@ def test_others_hold_no_conversation(kind: str, request: pytest.FixtureRequest) 
 # ---- The command ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_pipe_gets_replies_only(shell: Shell, partner: Result) -> None:
     talk = partner.chat()
     outcome = shell("chat", str(partner.folder), stdin=SAID)
@@ -129,6 +136,7 @@ def test_a_pipe_gets_replies_only(shell: Shell, partner: Result) -> None:
     assert outcome.status == 0
 
 
+@pytest.mark.slow
 def test_commands_and_empty_lines(shell: Shell, partner: Result, heard: list[str]) -> None:
     told = shell("chat", str(partner.folder), stdin=b"\nhello\n\n  \n/reset\nbye\r\n/hlep\n/x y\n/help\n/quit\nhello\n")
     assert len(told.out.splitlines()) == 2
@@ -142,17 +150,20 @@ def test_commands_and_empty_lines(shell: Shell, partner: Result, heard: list[str
     assert told.status == 0
 
 
+@pytest.mark.slow
 def test_what_is_no_text_is_replied_to_as_well(shell: Shell, partner: Result) -> None:
     told = shell("chat", str(partner.folder), "--greedy", stdin=b"\xef\xbb\xbfhello\ncaf\xe9\n\xff\n")
     assert (told.status, len(told.out.splitlines())) == (0, 3)
     assert told.out.splitlines()[0] == partner.chat(method="greedy").say("hello")
 
 
+@pytest.mark.slow
 def test_replies_are_utf8_in_every_locale(shell: Shell, partner: Result, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lstmlab.training.conversation.Conversation.say", lambda *_: "café")
     assert shell("chat", str(partner.folder), stdin=b"a\n", screen=Stream(encoding="ascii")).out == "café\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -169,12 +180,14 @@ def test_refusals(shell: Shell, partner: Result, words: list[str], told: str) ->
     assert told in shell.refuses("chat", str(partner.folder), *words, stdin=SAID)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["translator", "classifier"])
 def test_the_right_command_is_told(shell: Shell, kind: str, request: pytest.FixtureRequest) -> None:
     run: Result = request.getfixturevalue(kind)
     assert f"lstmlab predict {run.folder}" in shell.refuses("chat", str(run.folder), stdin=SAID)
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_politely(shell: Shell, partner: Result, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> str:
         signal.raise_signal(signal.SIGINT)

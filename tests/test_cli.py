@@ -172,7 +172,12 @@ BAD_FILES: dict[str, tuple[bytes, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", BAD_FILES)
+QUICK_FILES = ("empty", "cp1252", "a quote never closed", "one class", "no text")
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[] if kind in QUICK_FILES else [pytest.mark.slow]) for kind in BAD_FILES]
+)
 def test_a_bad_file(shell: Shell, kind: str) -> None:
     content, told = BAD_FILES[kind]
     shell.write("mine.csv", content)

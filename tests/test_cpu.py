@@ -19,23 +19,12 @@ from lstmlab.kernels import passes, room
 from lstmlab.nn import Recurrent
 from lstmlab.types import Padded
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.usefixtures("many_threads")
 
 LSTM = CELLS["lstm"]
 SINGLE = torch.float32
 ROWS = ("outputs", "h", "c", "gradient of inputs", "gradient of first h", "gradient of first c")
 LENGTHS = [9, 0, 14, 3, 14, 1, 7, 2, 11]
-
-
-@pytest.fixture(autouse=True)
-def many_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Small passes are dealt out to threads as well; torch's settings are put back."""
-    monkeypatch.setattr(passes, "WORTH_A_THREAD", 1)
-    torch.manual_seed(0)
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(False)
 
 
 def sample(lengths: list[int] = LENGTHS, features: int = 5, hidden: int = 19, dtype: torch.dtype = SINGLE) -> Sample:
@@ -58,6 +47,7 @@ def fused(some: Sample, values: Tensor | None = None, **changed: Tensor) -> tupl
 # ---- Threads ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [SINGLE, DOUBLE], ids=str)
 def test_the_number_of_threads_changes_no_bit_of_a_row(dtype: torch.dtype) -> None:
     some = sample(dtype=dtype)
@@ -200,6 +190,7 @@ def test_backward_gives_the_history_back_though_results_live(living: weakref.Wea
     assert not [one for one in living if isinstance(one, room.Room)]
 
 
+@pytest.mark.slow
 def test_what_was_handed_out_is_never_written_again() -> None:
     torch.set_num_threads(2)
     kept, copies = [], []

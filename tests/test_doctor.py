@@ -17,8 +17,6 @@ from lstmlab.cells import CELLS, Cell, State
 from lstmlab.kernels import checkup, native
 from lstmlab.types import Padded
 
-pytestmark = pytest.mark.slow
-
 LSTM = CELLS["lstm"]
 
 
@@ -101,6 +99,7 @@ def large_batches(outputs: Padded, end: State | None) -> tuple[Padded, State | N
     return values(outputs, end) if len(outputs.lengths) > 8 else (outputs, end)
 
 
+@pytest.mark.slow
 def test_every_cell_is_listed(doctor: Doctor) -> None:
     status, out = doctor("--quick")
     assert status == 0, out
@@ -125,6 +124,7 @@ def test_timing_compares_with_the_best(doctor: Doctor) -> None:
     assert min(shares) == 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("only_lstm")
 @pytest.mark.parametrize(
     ("change", "quantity"),
@@ -187,6 +187,7 @@ def test_a_terminal_gets_a_drawn_table_and_a_pipe_plain_lines(doctor: Doctor, mo
     assert "\x1b[1;31mWRONG" in doctor("--quick", terminal=True)[1]
 
 
+@pytest.mark.slow
 def test_where_the_cache_is(doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cells, "CELLS", {"rnn": CELLS["rnn"]})
     monkeypatch.setenv("LSTMLAB_CACHE", str(tmp_path / "new"))

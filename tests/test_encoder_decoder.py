@@ -116,7 +116,9 @@ def test_cross_entropy_is_torchs(smoothing: float, even: bool, monkeypatch: pyte
 # ---- Stepping and attention
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    "cell", [name if name == "lstm" else pytest.param(name, marks=pytest.mark.slow) for name in CELLS]
+)
 @pytest.mark.parametrize("options", [Options(), Options(layer_norm="input", zoneout=0.3)], ids=["plain", "normalised"])
 def test_step_by_step_is_the_whole_sequence(cell: str, options: Options) -> None:
     torch.manual_seed(0)
@@ -170,6 +172,7 @@ def test_attention_looks_at_real_steps_only(kind: Any) -> None:
 # ---- The whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", CONTEXTS.values(), ids=CONTEXTS)
 def test_the_gradient_is_that_of_finite_differences(changes: dict[str, Any]) -> None:
     model, (source, target) = made(changes, num_layers=2, cell="gru"), pairs()

@@ -144,6 +144,7 @@ def test_links_in_folders_and_zips_are_refused(tmp_path: Path) -> None:
     refused(tmp_path / "other", "not an ordinary file")
 
 
+@pytest.mark.slow
 def test_archives_that_expand_absurdly_are_refused(tmp_path: Path) -> None:
     zeros = {"train/pos/1.txt": "0" * (65 << 20)}
     refused(tar(tmp_path / "a.tar.gz", zeros), "refused", "unpack to more than")

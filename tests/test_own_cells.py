@@ -90,6 +90,12 @@ def test_the_whole_path_is_what_is_kept(folder: Path) -> None:
     assert not any(own.is_own(name) for name in CELLS)
 
 
+def refusal(name: str) -> str:
+    with pytest.raises(InputError) as refused:
+        find_cell(name)
+    return str(refused.value)
+
+
 REFUSED = {
     "mine.py:DAMPD": 'mine.py: no cell "DAMPD". Did you mean mine.py:DAMPED?',
     "mine.py:zzz": 'mine.py: no cell "zzz". Cells in it: DAMPED.',
@@ -106,9 +112,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_no_cell_is_refused(name: str, folder: Path) -> None:
-    with pytest.raises(InputError) as refused:
-        find_cell(name)
-    assert str(refused.value).startswith(REFUSED[name])
+    assert refusal(name).startswith(REFUSED[name])
 
 
 BROKEN = {
@@ -128,9 +132,7 @@ BROKEN = {
 def test_a_file_that_fails_is_told_with_its_line(content: str, folder: Path) -> None:
     (folder / "bad.py").write_text(content, encoding="utf-8")
     for _ in range(2):  # the second time as well
-        with pytest.raises(InputError) as refused:
-            find_cell("bad.py:X")
-        assert str(refused.value).startswith(BROKEN[content])
+        assert refusal("bad.py:X").startswith(BROKEN[content])
 
 
 def test_what_cannot_be_read_is_refused(folder: Path) -> None:

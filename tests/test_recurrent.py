@@ -101,6 +101,7 @@ def test_chrono_asks_the_step() -> None:
 # Cells, inputs, states
 
 
+@pytest.mark.slow
 def test_an_own_cell_in_a_layer() -> None:
     layer = Recurrent(LEAKY, 3, 4, 2, bidirectional=True)
     outputs, state = layer(Padded(torch.randn(2, 5, 3), torch.tensor([5, 2])).masked())
@@ -113,6 +114,7 @@ def test_an_own_cell_in_a_layer() -> None:
         layer.to_torch()
 
 
+@pytest.mark.slow
 def test_a_blind_cell_has_no_recurrent_weight() -> None:
     layer = Recurrent(BLIND, 3, 4, 2, bidirectional=True, options=Options(second_bias=True, layer_norm="input"))
     assert not [name for name in (*layer.state_dict(), *dict(layer.named_parameters())) if "recurrent" in name]
@@ -165,6 +167,7 @@ def test_which_gates_count_as_sums() -> None:
     assert summed_gates(trace(BLIND)) == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer_norm", ["none", "input", "recurrent", "both", "sum"])
 def test_normalisation_forgets_the_scale_of_what_it_normalises(layer_norm: str) -> None:
     layer = Recurrent("lstm", 3, 40, 2, options=Options(layer_norm=layer_norm)).double()
@@ -223,6 +226,7 @@ def test_training_repeats_under_one_seed_and_evaluation_draws_nothing() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["lstm", BLIND], ids=["lstm", "blind"])
 def test_a_seed_for_each_layer_and_direction_and_none_in_vain(cell: str | Cell) -> None:
     """What is not random draws nothing, so that runs with and without these settings in mind stay the same."""
@@ -248,6 +252,7 @@ def test_a_seed_for_each_layer_and_direction_and_none_in_vain(cell: str | Cell) 
     assert torch.equal(drawn(hidden), after(4 if cell == "lstm" else 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [Options(recurrent_dropout=0.5), Options(zoneout=0.3), Options(zoneout_memory=0.3), Options(weight_drop=0.5)],
@@ -297,6 +302,7 @@ def test_locked_dropout_is_unbiased_and_one_mask_for_all_steps() -> None:
     assert torch.equal(alive, alive[:1].expand_as(alive))
 
 
+@pytest.mark.slow
 def test_zoneout_keeps_its_share_and_takes_its_mean() -> None:
     layer = Recurrent("rnn", 3, 400, options=Options(zoneout=0.3))
     inputs = Padded(torch.randn(4, 20, 3), torch.full((4,), 20))
@@ -310,6 +316,7 @@ def test_zoneout_keeps_its_share_and_takes_its_mean() -> None:
         torch.testing.assert_close(outputs[:, t], h)
 
 
+@pytest.mark.slow
 def test_zoneout_of_memory_leaves_the_output_alone() -> None:
     """Over a single step c is kept at a share of units; there the LSTM shows o tanh(c) of the new c, as without."""
     options = Options(zoneout_memory=0.5)

@@ -102,6 +102,7 @@ def files(folder):
 # The same bytes
 
 
+@pytest.mark.slow
 def test_a_second_writing_has_the_same_bytes(hostile, small, tmp_path):
     for name, first, document in (("a", hostile, hostile_document()), ("b", small, small_document())):
         write(document, tmp_path / name)

@@ -209,6 +209,7 @@ def test_take_and_padded(rows, data):
         tokens.row(len(rows))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_million_characters_without_a_blank(level):
     encoder = fit(["ab cd", "é"], level=level, vocabulary_size=300)

@@ -76,13 +76,7 @@ def ours(cell: str, shape: Shape, inputs: Padded, *, kernel: str | None = None, 
 
 
 def forced(
-    cell: str,
-    shape: Shape,
-    inputs: Padded,
-    *,
-    kernel: str | None = None,
-    normalised: bool = False,
-    noise: Noise | None = None,
+    cell: str, shape: Shape, inputs: Padded, *, kernel: str | None, normalised: bool = False, noise: Noise | None = None
 ) -> Run:
     """The same without a layer, for what a layer does not offer: a kernel by name, normalisation, noise."""
     found = find_cell(cell)

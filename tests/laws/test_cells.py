@@ -5,47 +5,28 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+import over
 from cell_samples import (
-    CASES,
     DOUBLE,
     REFERENCE,
     Case,
     Sample,
     close,
-    lengths_of_rows,
     make_inputs,
     make_state,
     make_weights,
-    pairs,
-    quick,
     run,
     same_state,
-    sizes,
-    some_pairs,
     tensors,
     with_tensors,
 )
-from lstmlab import cells, kernels
+from lstmlab import cells
 from lstmlab.cells import CELLS, Cell, Gates, State
 from lstmlab.kernels import native, symbolic
 from lstmlab.types import Padded
-
-over_cells = pytest.mark.parametrize("cell", CELLS.values(), ids=list(CELLS))
-over_kernels = pytest.mark.parametrize(
-    ("cell", "kernel"), [pytest.param(cell, kernel, id=f"{cell.name}-{kernel}") for cell, kernel in pairs()]
-)
-over_cases = pytest.mark.parametrize(
-    ("cell", "kernel", "case"),
-    [
-        pytest.param(cell, kernel, CASES[name], id=f"{cell.name}-{kernel}-{name}")
-        for name in CASES
-        for cell, kernel in some_pairs(name)
-    ],
-)
 
 
 @pytest.fixture(autouse=True)
@@ -53,9 +34,8 @@ def seeded() -> None:
     torch.manual_seed(0)
 
 
-@over_kernels
-@quick
-@given(lengths=lengths_of_rows, features=sizes, hidden=sizes, cut=st.integers(0, 6))
+@over.pairs
+@over.sizes(cut=st.integers(0, 6))
 def test_split_anywhere_is_unsplit(
     cell: Cell, kernel: str, lengths: list[int], features: int, hidden: int, cut: int
 ) -> None:
@@ -70,9 +50,8 @@ def test_split_anywhere_is_unsplit(
     assert same_state(last, end)
 
 
-@over_kernels
-@quick
-@given(lengths=lengths_of_rows, features=sizes, hidden=sizes)
+@over.pairs
+@over.sizes()
 def test_step_by_step_is_the_whole_sequence(
     cell: Cell, kernel: str, lengths: list[int], features: int, hidden: int
 ) -> None:
@@ -91,7 +70,7 @@ def test_step_by_step_is_the_whole_sequence(
             assert close(end[cell.states[0]][row], whole.values[row, length - 1])
 
 
-@over_kernels
+@over.pairs
 def test_no_state_is_the_initial_state(cell: Cell, kernel: str) -> None:
     weights, inputs = make_weights(cell, 3, 4), make_inputs([5, 2, 0], 3)
     start = cell.start(torch.empty(3, 4, dtype=DOUBLE))
@@ -100,7 +79,7 @@ def test_no_state_is_the_initial_state(cell: Cell, kernel: str) -> None:
     assert all(torch.equal(left[1][name], right[1][name]) for name in cell.states)
 
 
-@over_kernels
+@over.pairs
 def test_reversed_is_reversing_by_hand(cell: Cell, kernel: str) -> None:
     check_reversal(Sample(cell, [5, 3, 1, 0], 3, 4), kernel)
 
@@ -116,10 +95,9 @@ def run_as(sample: Sample, case: Case, kernel: str) -> tuple[Padded, State]:
     return run(sample.cell, inputs, sample.weights, sample.begin, kernel, case)
 
 
-@over_kernels
-@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE], ids=str)
-@quick
-@given(lengths=lengths_of_rows, features=sizes, hidden=sizes, extra=st.integers(1, 40))
+@over.pairs
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(DOUBLE, marks=pytest.mark.slow)], ids=str)
+@over.sizes(extra=st.integers(1, 40))
 def test_more_padding_changes_no_bit(
     cell: Cell, kernel: str, dtype: torch.dtype, lengths: list[int], features: int, hidden: int, extra: int
 ) -> None:
@@ -139,9 +117,8 @@ def check_padding(sample: Sample, kernel: str, extra: int) -> None:
     assert all(torch.equal(last[name], end[name]) for name in sample.cell.states)
 
 
-@over_kernels
-@quick
-@given(lengths=lengths_of_rows, features=sizes, hidden=sizes, seed=st.integers(0, 99))
+@over.pairs
+@over.sizes(seed=st.integers(0, 99))
 def test_order_and_batch_size_change_nothing(
     cell: Cell, kernel: str, lengths: list[int], features: int, hidden: int, seed: int
 ) -> None:
@@ -165,30 +142,38 @@ def check_rows(sample: Sample, kernel: str, rows: Tensor) -> None:
     assert same_state(last, end.map(lambda value: value[rows]))
 
 
-@pytest.mark.parametrize("cell", [cell for cell in CELLS.values() if native.layout(cell)], ids=lambda cell: cell.name)
-@quick
-@given(lengths=lengths_of_rows, features=sizes, hidden=sizes)
-def test_equals_torch_row_by_row(cell: Cell, lengths: list[int], features: int, hidden: int) -> None:
+@over.some(pair for pair in over.every_pair() if native.layout(pair[0]))
+@over.sizes()
+def test_equals_torch_row_by_row(cell: Cell, kernel: str, lengths: list[int], features: int, hidden: int) -> None:
     """torch's own module, each row alone at its own length, is the independent witness."""
     known = native.layout(cell)
     bend = {"nonlinearity": known.function.removeprefix("rnn_")} if known.module is torch.nn.RNN else {}
     module = known.module(features, hidden, batch_first=True, dtype=DOUBLE, **bend)
     weights = native.from_torch(cell, [one.detach() for one in module.parameters()])
     inputs = make_inputs(lengths, features)
-    for kernel in (kernel for kernel in kernels.KERNELS if kernels.runs(kernel, cell)):
-        outputs, end = run(cell, inputs, weights, None, kernel)
-        for row, length in enumerate(lengths):
-            if length:
-                theirs, last = module(inputs.values[row : row + 1, :length])
-                assert close(outputs.values[row, :length], theirs[0])
-                last = last if isinstance(last, tuple) else (last,)
-                assert all(close(end[name][row], one[0, 0]) for name, one in zip(cell.states, last, strict=True))
+    outputs, end = run(cell, inputs, weights, None, kernel)
+    for row, length in enumerate(lengths):
+        if length:
+            theirs, last = module(inputs.values[row : row + 1, :length])
+            assert close(outputs.values[row, :length], theirs[0])
+            last = last if isinstance(last, tuple) else (last,)
+            assert all(close(end[name][row], one[0, 0]) for name, one in zip(cell.states, last, strict=True))
 
 
-@over_kernels
+@over.others
 def test_gradients_are_right(cell: Cell, kernel: str) -> None:
+    check_gradients(cell, kernel)
+
+
+@pytest.mark.slow
+@over.cells
+def test_gradients_of_the_reference_are_right(cell: Cell) -> None:
+    check_gradients(cell, REFERENCE)
+
+
+def check_gradients(cell: Cell, kernel: str) -> None:
     torch.manual_seed(3)
-    sample = Sample(cell, [4, 2, 0], 2, 3)
+    sample = Sample(cell, [3, 1, 0], 3, 2)
     named = tensors(sample.weights)
 
     def function(values: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
@@ -202,7 +187,7 @@ def test_gradients_are_right(cell: Cell, kernel: str) -> None:
     assert torch.autograd.gradcheck(function, leaves)
 
 
-@over_kernels
+@over.pairs
 def test_every_weight_matters(cell: Cell, kernel: str) -> None:
     check_weights(Sample(cell, [6] * 64, 3, 4), kernel)
 
@@ -218,7 +203,7 @@ def check_weights(sample: Sample, kernel: str) -> None:
 
 
 @pytest.mark.slow
-@over_cases
+@over.cases()
 def test_laws_hold_under_normalisation_and_noise(cell: Cell, kernel: str, case: Case) -> None:
     sample = Sample(cell, [3, 6, 0, 5, 6], 3, 4, case)
     check_reversal(sample, kernel)
@@ -229,7 +214,7 @@ def test_laws_hold_under_normalisation_and_noise(cell: Cell, kernel: str, case: 
     check_weights(Sample(cell, [6] * 64, 3, 4, case), kernel)
 
 
-@over_kernels
+@over.pairs
 def test_a_bad_row_stays_alone(cell: Cell, kernel: str) -> None:
     sample = Sample(cell, [6, 6, 3, 0], 3, 17)
     fine = sample.judged(kernel)
@@ -246,17 +231,15 @@ def test_a_bad_row_stays_alone(cell: Cell, kernel: str) -> None:
 # What a cell says of itself
 
 
-@over_cells
+@over.cells
 def test_a_cell_names_its_source(cell: Cell) -> None:
     assert re.search(r"\b(19|20)\d\d\b", cell.source)
     assert re.search(r"h_t\b", cell.step.__doc__ or "")
 
 
-@over_cells
+@pytest.mark.parametrize("cell", [cell for cell in CELLS.values() if cell.initial_bias], ids=lambda cell: cell.name)
 def test_the_initial_bias_lengthens_memory(cell: Cell) -> None:
     """What the first input still does to the last output, with the bias the cell starts from and without."""
-    if not cell.initial_bias:
-        return
     weights = make_weights(cell, 4, 64)
     biased = {name: replace(weights, bias=torch.zeros_like(weights.bias)) for name in ("without", "with")}
     for name, value in cell.initial_bias.items():
@@ -271,7 +254,7 @@ def test_the_initial_bias_lengthens_memory(cell: Cell) -> None:
     assert found["with"] > 1.2 * found["without"]
 
 
-@over_cells
+@over.cells
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, DOUBLE], ids=str)
 def test_the_initial_state_is_a_number_in_every_precision(cell: Cell, dtype: torch.dtype) -> None:
     start = cell.start(torch.empty(2, 3, dtype=dtype))
@@ -279,7 +262,7 @@ def test_the_initial_state_is_a_number_in_every_precision(cell: Cell, dtype: tor
     assert not start[cell.states[0]].any()
 
 
-@over_cells
+@over.cells
 def test_symbols_say_what_tensors_do(cell: Cell) -> None:
     import sympy
 

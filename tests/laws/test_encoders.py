@@ -23,8 +23,6 @@ from lstmlab.nn import (
 from lstmlab.nn.recurrent import Recurrent
 from lstmlab.types import Padded
 
-pytestmark = pytest.mark.slow
-
 FEATURES = 3
 STACKS = {
     "one way": RecurrentSettings(hidden_size=4, bidirectional=False),
@@ -59,8 +57,15 @@ def stacks(name: str) -> dict[str, RecurrentSettings]:
     return {**STACKS, **options}
 
 
+# The plain LSTM's kernel is there already; each other cell and option has to be compiled.
+QUICK = [("lstm", shape) for shape in STACKS]
 ENCODED = [
-    pytest.param(build, stack.model_copy(update={"cell": cell}), id=f"{encoder}, {cell}, {shape}")
+    pytest.param(
+        build,
+        stack.model_copy(update={"cell": cell}),
+        id=f"{encoder}, {cell}, {shape}",
+        marks=[] if (cell, shape) in QUICK else [pytest.mark.slow],
+    )
     for encoder, build in ENCODERS.items()
     for cell in CELLS
     for shape, stack in stacks(cell).items()
@@ -167,6 +172,7 @@ def test_every_weight_learns(build: Build, stack: RecurrentSettings) -> None:
         assert one.grad.abs().sum() > 0, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", TWINS)
 @pytest.mark.parametrize("shape", [shape for shape, stack in STACKS.items() if not stack.residual])
 @pytest.mark.parametrize("build", ENCODERS.values(), ids=list(ENCODERS))
@@ -193,6 +199,7 @@ def test_equals_torch_with_weights_by_gate_name(build: Build, shape: str, cell: 
             )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", TWINS)
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["one way", "both ways"])
 def test_one_seed_gives_torchs_own_function(cell: str, bidirectional: bool) -> None:
@@ -205,6 +212,7 @@ def test_one_seed_gives_torchs_own_function(cell: str, bidirectional: bool) -> N
     assert near(ours(Padded(inputs, torch.tensor([6, 6])))[0].values, theirs(inputs)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", list(CELLS))
 def test_gradients_through_both_directions(cell: str) -> None:
     encoder = Recurrent(cell, 2, 2, 2, True).double()
@@ -240,6 +248,7 @@ def classifier(settings_: ClassifierSettings) -> nn.Module:
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings_", CLASSIFIERS)
 @quick
 @given(lengths=lengths_of_rows, extra=st.integers(1, 30), seed=st.integers(0, 99))
@@ -257,6 +266,7 @@ def test_answers_depend_on_the_text_alone(
             assert near(model(Padded(inputs.values[rows], inputs.lengths[rows])), answers[rows], 1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["two layers both ways", "dropouts", "dropouts one way"])
 def test_more_padding_changes_no_bit_of_training(shape: str) -> None:
     """Dropout included: under one seed the same numbers are dropped."""
@@ -272,6 +282,7 @@ def test_more_padding_changes_no_bit_of_training(shape: str) -> None:
         assert torch.equal(*answers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings_", CLASSIFIERS)
 def test_every_weight_of_a_classifier_learns(settings_: ClassifierSettings) -> None:
     torch.manual_seed(1)

@@ -10,41 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from cell_samples import (
-    CASES,
-    DOUBLE,
-    EVERYTHING,
-    PLAIN,
-    REFERENCE,
-    ZONES,
-    Case,
-    Sample,
-    close,
-    lengths_of_rows,
-    make_inputs,
-    make_state,
-    make_weights,
-    pairs,
-    quick,
-    run,
-    sizes,
-    some_pairs,
-    weigh,
-)
-from lstmlab.cells import CELLS, Cell, State
+import over
+from cell_samples import EVERYTHING, PLAIN, REFERENCE, ZONES, Case, Sample, close, make_inputs, make_weights, run, weigh
+from lstmlab.cells import Cell
 from lstmlab.kernels.noise import Noise
 from lstmlab.types import Padded
 
 pytestmark = pytest.mark.slow
 
-PAIRS = [pytest.param(cell, kernel, id=f"{cell.name}-{kernel}") for cell, kernel in pairs()]
-over_kernels = pytest.mark.parametrize(("cell", "kernel"), PAIRS)
-over_others = pytest.mark.parametrize(("cell", "kernel"), [one for one in PAIRS if one.values[1] != REFERENCE])
-over_cells = pytest.mark.parametrize("cell", CELLS.values(), ids=list(CELLS))
 # Around the widths of vectors and tiles, where a kernel has its seams.
 seams = st.sampled_from([1, 2, 7, 8, 15, 16, 17, 33, 64, 65])
 batches = st.lists(st.sampled_from([0, 1, 2, 9, 19]), min_size=1, max_size=9).filter(any)
-few = settings(quick, max_examples=8)
+few = settings(over.quick, max_examples=8)
 
 
 @pytest.fixture(autouse=True)
@@ -58,14 +35,13 @@ def agree(sample: Sample, kernel: str) -> None:
         assert close(ours[name], right, 1e-9), name
 
 
-@over_others
-@quick
-@given(lengths=lengths_of_rows, features=sizes, hidden=sizes)
+@over.others
+@over.sizes()
 def test_values_and_gradients(cell: Cell, kernel: str, lengths: list[int], features: int, hidden: int) -> None:
     agree(Sample(cell, lengths, features, hidden), kernel)
 
 
-@over_others
+@over.others
 @few
 @given(lengths=batches, features=st.sampled_from([1, 3, 16, 33]), hidden=seams)
 def test_values_and_gradients_at_the_seams(
@@ -74,23 +50,14 @@ def test_values_and_gradients_at_the_seams(
     agree(Sample(cell, lengths, features, hidden), kernel)
 
 
-@over_others
+@over.others
 @pytest.mark.parametrize("lengths", [[1], [0, 1], [1, 0, 0], [1] * 9, [0, 0, 3], [40, 0, 1]], ids=str)
 def test_the_shortest(cell: Cell, kernel: str, lengths: list[int]) -> None:
     agree(Sample(cell, lengths, 1, 1), kernel)
     agree(Sample(cell, lengths, 2, 5), kernel)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("cell", "kernel", "case"),
-    [
-        pytest.param(cell, kernel, CASES[name], id=f"{cell.name}-{kernel}-{name}")
-        for name in CASES
-        for cell, kernel in some_pairs(name)
-        if kernel != REFERENCE
-    ],
-)
+@over.cases(reference=False)
 def test_values_and_gradients_under_normalisation_and_noise(cell: Cell, kernel: str, case: Case) -> None:
     for lengths, features, hidden in (([4, 0, 6, 1], 3, 5), ([1], 1, 2), ([9, 19, 3] * 3, 5, 17), ([7, 8], 2, 33)):
         agree(Sample(cell, lengths, features, hidden, case), kernel)
@@ -98,7 +65,7 @@ def test_values_and_gradients_under_normalisation_and_noise(cell: Cell, kernel: 
         check_single_precision([ragged(cell, (5, 20, 7, 17), case) for _ in range(5)], kernel)
 
 
-@over_others
+@over.others
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (3, 20, 5, 7), (16, 50, 33, 40)], ids=str)
 def test_single_precision_is_as_close_as_the_reference(cell: Cell, kernel: str, shape: tuple[int, ...]) -> None:
     check_single_precision([ragged(cell, shape)], kernel)
@@ -137,12 +104,12 @@ LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-@over_kernels
+@over.pairs
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_where_numbers_lie_in_memory_means_nothing(cell: Cell, kernel: str, layout: str) -> None:
-    base = torch.randn(6, 4, 6, dtype=DOUBLE)
+    base = torch.randn(6, 4, 6, dtype=torch.float64)
     features = LAYOUTS[layout](base).shape[2]
-    weights, start = make_weights(cell, features, 5), make_state(cell, 4, 10)
+    weights, start = make_weights(cell, features, 5), Sample(cell, [1] * 4, 1, 10).begin
     scattered = replace(weights, input=weights.input.T.contiguous().T, recurrent=weights.recurrent.T.contiguous().T)
     found = []
     for strided in (True, False):
@@ -161,7 +128,7 @@ def test_where_numbers_lie_in_memory_means_nothing(cell: Cell, kernel: str, layo
 # What noise does, by the reference: the others do the same.
 
 
-@over_cells
+@over.cells
 def test_zoneout_keeps_its_share(cell: Cell) -> None:
     sample = Sample(cell, [40] * 20, 3, 25, Case((), Noise(0.0, ZONES, seed=11)))
     outputs, _ = sample.run(REFERENCE)
@@ -173,7 +140,7 @@ def test_zoneout_keeps_its_share(cell: Cell) -> None:
     assert abs(int(kept.sum()) / count - share) < 4 * (share * (1 - share) / count) ** 0.5
 
 
-@over_cells
+@over.cells
 def test_without_a_seed_zoneout_takes_its_mean_and_dropout_rests(cell: Cell) -> None:
     """One step: with a seed each unit keeps its state or not, without one it goes part of the way."""
     sample, name = Sample(cell, [1], 3, 4), cell.states[0]
@@ -190,7 +157,7 @@ def test_without_a_seed_zoneout_takes_its_mean_and_dropout_rests(cell: Cell) -> 
         assert ((drawn == begin) | (drawn == still)).all()
 
 
-@over_cells
+@over.cells
 def test_another_seed_is_another_mask(cell: Cell) -> None:
     inputs, weights = make_inputs([8, 8], 3), make_weights(cell, 3, 16)
     inputs.values[1] = inputs.values[0]
@@ -204,10 +171,10 @@ def test_another_seed_is_another_mask(cell: Cell) -> None:
     assert not torch.equal(shown[0][0], shown[0][1])
 
 
-def test_states_of_samples_are_states_of_cells() -> None:
+@over.cells
+def test_states_of_samples_are_states_of_cells(cell: Cell) -> None:
     """A normaliser below its memory, say, is nothing a kernel has to bear."""
-    for cell, _ in pairs():
-        begin: State = make_state(cell, 3, 4)
-        assert begin.names == cell.states
-        if "n" in begin.names:
-            assert (begin.n >= begin.c.abs()).all()
+    begin = Sample(cell, [1] * 3, 1, 4).begin
+    assert begin.names == cell.states
+    if "n" in begin.names:
+        assert (begin.n >= begin.c.abs()).all()

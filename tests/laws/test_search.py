@@ -135,6 +135,7 @@ def test_no_answer_depends_on_the_batch(method: str, seed: int, order: list[int]
             assert same(found, whole[key])
 
 
+@pytest.mark.slow
 @over_methods
 @pytest.mark.parametrize("spread", [0.0, 2.0], ids=["flat", "uneven"])
 @pytest.mark.parametrize("size", [6_500, 30_000])

@@ -1,19 +1,7 @@
 """What a recurrence is: equations only. A new cell is one file with a step, and one name on this shelf."""
 
 from lstmlab.cells import own
-from lstmlab.cells.cell import (
-    Cell,
-    Gates,
-    State,
-    exp,
-    log,
-    maximum,
-    minimum,
-    relu,
-    sigmoid,
-    softplus,
-    tanh,
-)
+from lstmlab.cells.cell import Cell, Gates, State, exp, log, maximum, minimum, relu, sigmoid, softplus, tanh
 from lstmlab.cells.gru import GRU
 from lstmlab.cells.lstm import LSTM
 from lstmlab.cells.minimal import MINGRU, MINLSTM

@@ -10,7 +10,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -117,12 +117,12 @@ def writable(folder: Path) -> bool:
 
 def choice(cell: Cell, device: torch.device = CPU) -> kernels.Choice:
     """What runs a plain cell there, and why."""
-    return kernels.choose(cell, _moved(_drawn(cell, ODD)[1], device))
+    return kernels.choose(cell, _drawn(cell, ODD)[1].to(device, torch.float32))
 
 
 def able(cell: Cell, device: torch.device = CPU) -> list[str]:
     """The kernels that run a plain cell there."""
-    weights = _moved(_drawn(cell, ODD)[1], device)
+    weights = _drawn(cell, ODD)[1].to(device, torch.float32)
     return [kernel for kernel in kernels.KERNELS if kernels.runs(kernel, cell, weights)]
 
 
@@ -144,7 +144,7 @@ def examine(cell: Cell, names: Iterable[str], device: torch.device = CPU) -> Ite
 def race(cell: Cell, names: Iterable[str], device: torch.device = CPU) -> dict[str, float]:
     """Median seconds of a forward and backward pass by each kernel, in turns, in float32 on the common size."""
     inputs, weights, _ = _drawn(cell, COMMON)
-    leaves, weights = _leaves(_moved(weights, device))
+    leaves, weights = _leaves(weights.to(device, torch.float32))
     leaves["inputs"] = inputs.values.to(device, torch.float32).requires_grad_()
     inputs = Padded(leaves["inputs"], inputs.lengths.to(device))
     gradient = torch.ones(*inputs.values.shape[:2], COMMON.hidden, device=device)
@@ -187,7 +187,7 @@ class _Trial:
         inputs, weights, begin = _drawn(cell, size)
         single = (
             Padded(inputs.values.to(device, torch.float32), inputs.lengths.to(device)),
-            _moved(weights, device),
+            weights.to(device, torch.float32),
             begin.map(lambda one: one.to(device, torch.float32)),
         )
         # A second thread gains nothing at these sizes, and beside a busy neighbour it costs seconds.
@@ -266,24 +266,6 @@ def _weights(cell: Cell, features: int, hidden: int) -> Weights:
     )
 
 
-def _changed(weights: Weights, change: Callable[[str, Tensor], Tensor]) -> Weights:
-    """The same weights with every tensor replaced by `change(name, tensor)`."""
-    inner = weights.recurrent_bias
-    return replace(
-        weights,
-        input=change("input weights", weights.input),
-        recurrent=change("recurrent weights", weights.recurrent),
-        bias=change("biases", weights.bias),
-        recurrent_bias=None if inner is None else change("recurrent biases", inner),
-        parameters={name: change(name, vector) for name, vector in weights.parameters.items()},
-    )
-
-
-def _moved(weights: Weights, device: torch.device) -> Weights:
-    """The same in float32 on a device."""
-    return _changed(weights, lambda _, tensor: tensor.to(device, torch.float32))
-
-
 def _leaves(weights: Weights) -> tuple[Results, Weights]:
     """Copies that collect gradients, by name and as weights."""
     found: Results = {}
@@ -292,7 +274,15 @@ def _leaves(weights: Weights) -> tuple[Results, Weights]:
         found[name] = tensor.detach().clone().requires_grad_()
         return found[name]
 
-    return found, _changed(weights, copied)
+    inner = weights.recurrent_bias
+    return found, replace(
+        weights,
+        input=copied("input weights", weights.input),
+        recurrent=copied("recurrent weights", weights.recurrent),
+        bias=copied("biases", weights.bias),
+        recurrent_bias=None if inner is None else copied("recurrent biases", inner),
+        parameters={name: copied(name, vector) for name, vector in weights.parameters.items()},
+    )
 
 
 @contextlib.contextmanager

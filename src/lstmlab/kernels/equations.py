@@ -5,7 +5,7 @@ values that only write down what happens to them; terms stay in the order in whi
 counts stays `symbolic.trace`: a test holds both to the same numbers.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeGuard
 
@@ -114,6 +114,14 @@ def symbols(expression: Expression) -> Iterator[Symbol]:
 # ---- Writing down ---------------------------------------------------------------------------------------------------
 
 
+_Operator = Callable[["_Writer", Any], "_Writer"]
+
+
+def _operator(sign: str) -> tuple[_Operator, _Operator]:
+    """What Python calls for a sign behind a _Writer, and for one before it."""
+    return lambda this, other: this.applied(sign, this, other), lambda this, other: this.applied(sign, other, this)
+
+
 class _Writer:
     """A value in a step's hands that writes down what is done to it."""
 
@@ -132,23 +140,9 @@ class _Writer:
     def __radd__(self, other: Any) -> "_Writer":
         return self if other == 0 and isinstance(other, int) else self.applied("+", other, self)
 
-    def __sub__(self, other: Any) -> "_Writer":
-        return self.applied("-", self, other)
-
-    def __rsub__(self, other: Any) -> "_Writer":
-        return self.applied("-", other, self)
-
-    def __mul__(self, other: Any) -> "_Writer":
-        return self.applied("*", self, other)
-
-    def __rmul__(self, other: Any) -> "_Writer":
-        return self.applied("*", other, self)
-
-    def __truediv__(self, other: Any) -> "_Writer":
-        return self.applied("/", self, other)
-
-    def __rtruediv__(self, other: Any) -> "_Writer":
-        return self.applied("/", other, self)
+    __sub__, __rsub__ = _operator("-")
+    __mul__, __rmul__ = _operator("*")
+    __truediv__, __rtruediv__ = _operator("/")
 
     def __pow__(self, power: Any) -> "_Writer":
         return self.applied("^", self, power)

@@ -15,6 +15,8 @@ class Language(ABC):
     fractions = True
     """Whether a fraction stands one above the other, and so needs no brackets."""
     plus, minus, times, cross = "+", "-", "⊙", "×"
+    quotient, raised = "{} / {}", "{}^{}"
+    """A fraction and a power, with gaps for their two parts."""
 
     @abstractmethod
     def letter(self, letter: Letter) -> str:
@@ -36,13 +38,13 @@ class Language(ABC):
         """In round brackets, separated by commas."""
         return f"({', '.join(inner)})"
 
-    @abstractmethod
     def fraction(self, top: str, bottom: str) -> str:
         """One divided by the other."""
+        return self.quotient.format(top, bottom)
 
-    @abstractmethod
     def power(self, base: str, exponent: str) -> str:
         """One raised to the other."""
+        return self.raised.format(base, exponent)
 
     def operator(self, sign: str) -> str:
         """A sign between two terms."""
@@ -57,6 +59,8 @@ class Latex(Language):
     """LaTeX with amsmath."""
 
     times, cross = r"\odot", r"\times"
+    # Braces around the base keep a letter's own subscript and primes apart.
+    quotient, raised = r"\frac{{{}}}{{{}}}", "{{{}}}^{{{}}}"
     _functions = {"σ": r"\sigma", "tanh": r"\tanh", "exp": r"\exp", "log": r"\log", "max": r"\max", "min": r"\min"}
 
     def letter(self, letter: Letter) -> str:
@@ -79,17 +83,11 @@ class Latex(Language):
         told = ", ".join(inner)
         return rf"\left({told}\right)" if r"\frac" in told else f"({told})"
 
-    def fraction(self, top: str, bottom: str) -> str:
-        return rf"\frac{{{top}}}{{{bottom}}}"
-
-    def power(self, base: str, exponent: str) -> str:
-        # The braces keep a letter's own subscript and primes apart.
-        return f"{{{base}}}^{{{exponent}}}"
-
 
 class Typst(Language):
     """Typst's mathematics. Signs and Greek letters stand for themselves."""
 
+    quotient, raised = "frac({}, {})", "{}^({})"
     _functions = ("tanh", "exp", "log", "max", "min", "σ")
 
     def letter(self, letter: Letter) -> str:
@@ -111,17 +109,13 @@ class Typst(Language):
         # Escaped brackets do not grow with a subscript that hangs low; but commas inside them would part a fraction.
         return f"({told})" if "frac(" in told or len(inner) > 1 else rf"\({told}\)"
 
-    def fraction(self, top: str, bottom: str) -> str:
-        return f"frac({top}, {bottom})"
-
-    def power(self, base: str, exponent: str) -> str:
-        return f"{base}^({exponent})"
-
 
 class MathML(Language):
     """Presentation MathML."""
 
     minus = "\u2212"
+    quotient = "<mfrac><mrow>{}</mrow><mrow>{}</mrow></mfrac>"
+    raised = "<msup><mrow>{}</mrow><mrow>{}</mrow></msup>"
 
     def letter(self, letter: Letter) -> str:
         base = self._name(letter.base)
@@ -149,12 +143,6 @@ class MathML(Language):
     def brackets(self, *inner: str) -> str:
         return f"<mrow><mo>(</mo>{'<mo>,</mo>'.join(inner)}<mo>)</mo></mrow>"
 
-    def fraction(self, top: str, bottom: str) -> str:
-        return f"<mfrac><mrow>{top}</mrow><mrow>{bottom}</mrow></mfrac>"
-
-    def power(self, base: str, exponent: str) -> str:
-        return f"<msup><mrow>{base}</mrow><mrow>{exponent}</mrow></msup>"
-
     def operator(self, sign: str) -> str:
         return f"<mo>{sign}</mo>"
 
@@ -178,9 +166,6 @@ class Plain(Language):
     def function(self, name: str, argument: str) -> str:
         return name + ("" if argument.startswith("(") else " ") + argument
 
-    def fraction(self, top: str, bottom: str) -> str:
-        return f"{top} / {bottom}"
-
     def power(self, base: str, exponent: str) -> str:
         return base + exponent.translate(self._raised)
 
@@ -190,6 +175,7 @@ class Spoken(Language):
 
     fractions = False
     plus, minus, times, cross = "plus", "minus", "times", "times"
+    quotient, raised = "{} divided by {}", "{} to the power {}"
     _functions = {"σ": "sigmoid", "max": "the larger", "min": "the smaller"}
 
     def letter(self, letter: Letter) -> str:
@@ -199,12 +185,6 @@ class Spoken(Language):
 
     def function(self, name: str, argument: str) -> str:
         return f"{self._functions.get(name, name)} of {argument}"
-
-    def fraction(self, top: str, bottom: str) -> str:
-        return f"{top} divided by {bottom}"
-
-    def power(self, base: str, exponent: str) -> str:
-        return f"{base} to the power {exponent}"
 
     def negative(self, term: str) -> str:
         return f"minus {term}"

@@ -50,15 +50,15 @@ class Weights:
             inner = self.recurrent_bias[_rows(cell.recurrent_bias, name, self.hidden_size)]
         return Weights(self.input[rows], self.recurrent[rows], self.bias[rows], inner)
 
-    def to(self, device: str | torch.device) -> "Weights":
-        """The same on another device."""
+    def to(self, device: str | torch.device, dtype: torch.dtype | None = None) -> "Weights":
+        """The same on another device, and in another precision where one is given."""
         return Weights(
-            self.input.to(device),
-            self.recurrent.to(device),
-            self.bias.to(device),
-            None if self.recurrent_bias is None else self.recurrent_bias.to(device),
-            {name: vector.to(device) for name, vector in self.parameters.items()},
-            {name: gain.to(device) for name, gain in self.gains.items()},
+            self.input.to(device, dtype),
+            self.recurrent.to(device, dtype),
+            self.bias.to(device, dtype),
+            None if self.recurrent_bias is None else self.recurrent_bias.to(device, dtype),
+            {name: vector.to(device, dtype) for name, vector in self.parameters.items()},
+            {name: gain.to(device, dtype) for name, gain in self.gains.items()},
         )
 
     def inner_bias(self, cell: Cell) -> Float[Tensor, "GH"] | None:
