@@ -12,7 +12,7 @@ import pytest
 
 from lstmlab.data import grouping
 from lstmlab.data.corpus import Dataset
-from lstmlab.data.datasets import aligned
+from lstmlab.data.datasets import aligned, dialogues
 from lstmlab.data.pairs import DialogueData, TranslationData, load_pairs, read_part
 from lstmlab.errors import InputError
 
@@ -109,6 +109,15 @@ def test_only_newlines_end_a_line(tmp_path: Path) -> None:
     assert together(translated(path=put(tmp_path / "b.txt", Path(path).read_bytes()))) == sorted(odd)
 
 
+def test_a_cell_of_several_lines_is_one_sentence(tmp_path: Path) -> None:
+    """Lines of a source would be turns to the model, and a typed sentence is put on one line as well."""
+    rows = [{"source": f"dog {at}, \r\n  cat", "target": f"chien {at},\nchat\n"} for at in range(40)]
+    path = put(tmp_path / "a.jsonl", "\n".join(json.dumps(row) for row in rows))
+    found = together(translated(path=path, source="source", target="target"))
+    assert found[0] == ("dog 0, cat", "chien 0, chat")
+    assert found[0][0] == dialogues.flat(rows[0]["source"])
+
+
 def test_encodings(tmp_path: Path) -> None:
     en, fr = sides(tmp_path, "train")
     put(tmp_path / "train.fr", Path(fr).read_text().encode("cp1252"))
@@ -133,7 +142,7 @@ def test_parts_of_their_own(tmp_path: Path) -> None:
 def test_several_test_files_are_asked_about(tmp_path: Path) -> None:
     for stem in ("train", "test_2016", "test_2017"):
         sides(tmp_path, stem)
-    way = {"path": str(tmp_path), "source": "en", "target": "fr"}
+    way = {"path": str(tmp_path), "source": "en", "target": "fr", "drop_repeated": False}
     refused("test_2016, test_2017", "test=test_2016.en", **way)
     assert sizes(translated(**way, test="test_2017"))["test"] == 100
     assert sizes(translated(**way, test="test_2017.en"))["test"] == 100
@@ -160,7 +169,7 @@ def test_folders_that_lack_something(tmp_path: Path) -> None:
 
 
 def test_the_other_side_of_a_file(tmp_path: Path) -> None:
-    for name in ("en/val.txt", "fr/val.txt", "dev.src", "dev.tgt.gz", "x.val.en", "alone.en"):
+    for name in ("en/val.txt", "fr/val.txt", "en/val.en", "fr/val.fr", "dev.src", "dev.tgt.gz", "x.val.en", "alone.en"):
         put(tmp_path / name, "")
 
     def other(file: str, source: str, target: str) -> str:
@@ -168,6 +177,7 @@ def test_the_other_side_of_a_file(tmp_path: Path) -> None:
         return str(found.relative_to(tmp_path))
 
     assert other("en/val.txt", "en/train.txt", "fr/train.txt") == "fr/val.txt"
+    assert other("en/val.en", "en/train.en", "fr/train.fr") == "fr/val.fr"
     assert other("dev.src", "train.src", "train.tgt") == "dev.tgt.gz"
     assert other("dev.src", "train.src.gz", "train.tgt") == "dev.tgt.gz"
     for file, source, target, said in (
@@ -302,10 +312,17 @@ def test_overlap_with_training_is_told(tmp_path: Path) -> None:
         "test",
         [("Sentence number 3", "PHRASE numéro 3!"), ("other", "phrase numéro 4 !"), ("new", "new one")],
     )
-    steps = translated(source=en, target=fr, test=str(tmp_path / "test.en")).source.steps
+    way = {"source": en, "target": fr, "test": str(tmp_path / "test.en")}
+    whole = translated(**way, drop_repeated=False)
+    steps = whole.source.steps
     assert "1 of 3 test pairs also stand in training, source and target." in steps
     assert "1 of 3 test sources also stand in training." in steps
     assert "2 of 3 test targets also stand in training." in steps
+    fresh = translated(**way)
+    assert sizes(fresh)["train"] == sizes(whole)["train"] - 1
+    assert "phrase numéro 3 !" not in fresh.train.targets
+    assert any("1 training pair left out" in step for step in fresh.source.steps)
+    refused("nothing is left", source=en, target=fr, test=en)
 
 
 # ---- Dialogue -------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmlab import recipe as settings
-from lstmlab.catalogue import recipe_names
+from lstmlab.catalogue import read_recipe, recipe_names
 from lstmlab.data import contents
 from lstmlab.data.datasets import files, folders, pair_tables
 from lstmlab.data.guess import Guess, guess
@@ -76,7 +76,7 @@ def find(word: str) -> tuple[Tree, str]:
     """The recipe a word means (a built-in name, a task, a .yaml file), and where it stands."""
     builtin = recipe_names()
     if word in builtin:
-        return {"name": word, **builtin[word]}, f"recipe {word}"
+        return {"name": word, **read_recipe(word)}, f"recipe {word}"
     if word in TASKS:
         return {"task": word, "name": word, **OWN[word]}, f"task {word}"
     path = Path(word)

@@ -26,7 +26,7 @@ from lstmlab.training.run import Run
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src" / "lstmlab").rglob("*.py"))
-RECIPES = catalogue.recipe_names()
+RECIPES = {name: catalogue.read_recipe(name) for name in catalogue.recipe_names()}
 
 # ---- Recipes --------------------------------------------------------------------------------------------------------
 

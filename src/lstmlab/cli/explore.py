@@ -24,7 +24,7 @@ def recipes(
     from lstmlab.errors import InputError
 
     if action is None:
-        builtin = catalogue.recipe_names()
+        builtin = {name: catalogue.read_recipe(name) for name in catalogue.recipe_names()}
         for group in GROUPS:
             rows = [[key, tree["summary"]] for key, tree in builtin.items() if tree.get("group") == group]
             if rows:
