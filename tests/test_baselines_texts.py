@@ -98,6 +98,13 @@ def test_much_data_is_drawn_from_and_the_outcome_does_not_depend_on_the_run():
     assert WordForWord.fit(["a b"], ["c d"], most=3).words == {}
 
 
+def test_a_text_of_thousands_of_words_leaves_room_for_the_others():
+    giant = " ".join(["ja"] * 50)
+    for at in range(21):  # wherever chance puts it, the first place included
+        texts = ["road"] * at + [giant] + ["road"] * (20 - at)
+        assert WordForWord.fit(texts, texts, most=1000).words == {"road": "road"}
+
+
 def test_what_has_no_pairs_is_refused():
     with pytest.raises(InputError, match="at least one pair"):
         WordForWord.fit([], [])

@@ -19,6 +19,7 @@ from lstmlab.nn.encoder_decoder import EncoderDecoder, EncoderDecoderSettings
 from lstmlab.nn.recurrent import Recurrent, RecurrentSettings
 from lstmlab.nn.regularisation import Options
 from lstmlab.nn.stepping import Stepping, join, split
+from lstmlab.recipe import idle_paths
 from lstmlab.types import Padded
 
 SOURCE, TARGET = 12, 13
@@ -87,10 +88,13 @@ def test_a_repeated_weight_gets_the_gradient_of_all_its_uses(dtype: torch.dtype)
             torch.testing.assert_close(mine, other)
 
 
-def test_a_repeated_weight_that_nobody_used_has_no_gradient() -> None:
-    weight = torch.randn(4, 4, requires_grad=True)
-    Repeated(weight)
-    assert weight.grad is None
+def test_a_repeated_weight_has_the_gradient_of_what_led_to_the_loss_alone() -> None:
+    weight, values = torch.randn(4, 4, requires_grad=True), torch.randn(3, 4)
+    Repeated(weight)(values)  # nothing comes of it
+    used = Repeated(weight)
+    used(values + 1)
+    (used(values).sum() + weight.sum()).backward()
+    torch.testing.assert_close(weight.grad, 1 + values.sum(0).expand(4, 4))
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -167,6 +171,34 @@ def test_attention_looks_at_real_steps_only(kind: Any) -> None:
     assert not found[2].any()  # nothing to look at: nothing found
     longer = Padded(functional.pad(memory.values, (0, 0, 0, 3), value=9.0), memory.lengths)
     torch.testing.assert_close(attention(queries, attention.remember(longer))[0][:2], found[:2])
+
+
+@pytest.mark.parametrize("kind", ["additive", "concat"])
+def test_long_texts_are_compared_in_portions(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number for every query, step and unit at once would be gigabytes for texts of a thousand tokens."""
+    torch.manual_seed(0)
+    attention = Attention(kind, 4, 6, 5)
+    memory = attention.remember(Padded(torch.randn(2, 7, 6), torch.tensor([7, 3])))
+    queries = torch.randn(2, 9, 4, requires_grad=True)
+    learning = [queries, *attention.parameters()]
+
+    def slopes() -> tuple[torch.Tensor, ...]:
+        found = attention(queries, attention.remember(Padded(torch.ones(2, 7, 6), torch.tensor([7, 3]))))[1]
+        return torch.autograd.grad(found[..., 0].square().sum(), learning, allow_unused=True)
+
+    wanted, gradients = attention(queries, memory)[1], slopes()
+    assert attention.energy is not None
+    sizes: list[int] = []
+    attention.energy.register_forward_hook(lambda _module, given, _found: sizes.append(given[0].numel()))
+    monkeypatch.setattr("lstmlab.nn.attention.PORTION", 150)  # two queries of 2 x 7 x 5 numbers each
+    with torch.inference_mode():
+        torch.testing.assert_close(attention(queries, memory)[1], wanted)
+    assert sizes == [140] * 4 + [70]
+    for mine, other in zip(slopes(), gradients, strict=True):
+        assert (mine is None) == (other is None)
+        if mine is not None:
+            torch.testing.assert_close(mine, other)
+    assert max(sizes) == 140
 
 
 # ---- The whole
@@ -289,7 +321,21 @@ def test_context_by_state_alone_needs_a_bridge() -> None:
         EncoderDecoderSettings(context="state", bridge="zero")
     reasons = EncoderDecoderSettings(context="state").idle()
     assert {"attention.kind", "attention.input_feeding", "memory_dropout"} <= reasons.keys()
+    assert "memory_dropout" in EncoderDecoderSettings(context="every-step").idle()
     assert "attention.size" in EncoderDecoderSettings(attention=AttentionSettings(kind="dot")).idle()
+
+
+def test_what_the_decoder_alone_makes_use_of_is_not_idle() -> None:
+    """It follows the encoder: dropout between layers is the decoder's where only that has several."""
+    both = RecurrentSettings(hidden_size=4, dropout=0.5)
+    deep = EncoderDecoderSettings(encoder=both, decoder=DecoderSettings(num_layers=2))
+    assert not {"encoder.dropout", "encoder.residual"} & idle_paths(deep).keys()
+    assert "encoder.dropout" in idle_paths(EncoderDecoderSettings(encoder=both))
+    gated = EncoderDecoderSettings(encoder=RecurrentSettings(cell="gru"), decoder=DecoderSettings(cell="lstm"))
+    assert "encoder.forget_bias" not in idle_paths(gated)
+    model = EncoderDecoder(deep, SOURCE, TARGET).double().train()
+    source, target = pairs()
+    assert not torch.equal(model(source, target)[1], model(source, target)[1])
 
 
 def test_dropouts_act_in_training_only() -> None:

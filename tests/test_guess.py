@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from lstmlab.data import pair_guess
 from lstmlab.data.guess import command, guess
 from lstmlab.errors import InputError
 from lstmlab.recipe import parse_overrides
@@ -282,3 +283,12 @@ def test_published_sentence_pairs_are_asked_about(tmp_path: Path) -> None:
     found = guess(pl.read_csv(io.BytesIO(path.read_bytes()), separator="\t", quote_char=None))
     assert not found.sure
     assert any("data.label=entailment_judgment" in typed for typed in (command(found), *found.alternatives))
+
+
+def test_blank_rows_are_no_reply_that_comes_back():
+    """A question that is the reply before it makes a dialogue; two blank cells do not."""
+    rows = [("", ""), ("hello", "bonjour"), ("", ""), ("", ""), ("good", "bon")] * 3
+    found = pair_guess.pairing(pl.DataFrame(rows, schema=["a", "b"], orient="row"), "a", "b")
+    assert found.task == "translation"
+    chained = [("hi", "hello"), ("hello", "how are you"), ("how are you", "fine")] * 3
+    assert pair_guess.pairing(pl.DataFrame(chained, schema=["a", "b"], orient="row"), "a", "b").task == "dialogue"

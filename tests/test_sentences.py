@@ -101,6 +101,12 @@ def test_a_joint_vocabulary_is_one_and_saved_once() -> None:
         assert Languages.from_json(told) == both
 
 
+def test_answers_have_the_blanks_of_targets_with_a_joint_vocabulary_too() -> None:
+    both = Languages.fit(SentenceSettings(level="word", joint=True), ["Is it? Yes"] * 3, ["Où ? Là"])
+    assert both.target.join(["Où", "?", "Là"]) == "Où ? Là"
+    assert Languages.from_json(json.loads(json.dumps(both.to_json()))) == both
+
+
 @pytest.mark.parametrize("saved", [{}, {"glued": 3}, None, {"glued": {}, "vocabulary": []}])
 def test_a_foreign_vocabulary_is_refused(saved: object) -> None:
     with pytest.raises(InputError, match="source"):

@@ -64,6 +64,14 @@ def test_an_unfinished_output_was_stopped(tmp_path: Path) -> None:
     assert kinds(tmp_path, row("the cat", "le chat", "le chat", finished=False))["stopped at the greatest length"] == 1
 
 
+def test_a_reply_is_not_bounded_by_its_source(tmp_path: Path) -> None:
+    def reason(run: Run) -> str:
+        return next(kind.reason for kind in find(run, Outputs.of(run)) if kind.name.startswith("stopped"))
+
+    assert "three times the source" in reason(translation_run(tmp_path / "a", predictions=GOOD))
+    assert "three times the source" not in reason(dialogue_run(tmp_path / "b", predictions=GOOD))
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [("a b a b a b", ["a", "b"]), ("a b a b a", []), (". . . . .", []), ("x y y y", ["y"]), ("", [])],

@@ -42,6 +42,10 @@ class Settings(BaseModel):
         """Settings that have no effect given the others: field name (or dotted tail) → the reason, in words."""
         return {}
 
+    def lent(self) -> frozenset[str]:
+        """Settings (dotted tails) that have an effect elsewhere, where their own block says that they have none."""
+        return frozenset()
+
     def located(self) -> "Settings":
         """The same with every file of one's own by its whole path: what is written into a run."""
         parts = {name: value.located() for name, value in self if isinstance(value, Settings)}
@@ -260,7 +264,8 @@ def idle_paths(settings: Settings, prefix: str = "") -> dict[str, str]:
         value = getattr(settings, name)
         if isinstance(value, Settings):
             found.update(idle_paths(value, f"{prefix}{name}."))
-    return found
+    lent = {f"{prefix}{name}" for name in settings.lent()}
+    return {path: reason for path, reason in found.items() if path not in lent}
 
 
 def refuse_idle(settings: Settings, typed: Sequence[str]) -> None:

@@ -250,13 +250,14 @@ def _reason(run: Run, name: str) -> str:
     copying = attention and setting(run, "text.level") == "word" and setting(run, "text.copy_unknown")
     looked = "attention keeps no account of what it has translated already (no coverage)"
     blind = "a decoder without attention loses its place in the sentence"
+    bound = ", or three times the source and twenty," if run.recipe["task"] == "translation" else ""
     penalty = f"beam search prefers short outputs, more so with a small length penalty (here {_number(search)})"
     return {
         "empty output": "the end mark was likelier than any first word, as in a model that has learned little",
         LOOP: f"{looked if attention else blind}, and the same state gives the same word again"
         + ("" if beam else "; greedy search cannot turn back"),
         "stopped at the greatest length": "the end mark never became likely, mostly because the output runs in a loop; "
-        f"at {search.get('max_length', 100)} tokens, or three times the source and twenty, it is cut",
+        f"at {search.get('max_length', 100)} tokens{bound} it is cut",
         UNKNOWN_MARK: f"the word is not among the {setting(run, 'text.vocabulary_size') or 0:,} tokens the "
         "vocabulary has room for; subwords (text.level=subword) leave none unknown"
         + ("" if copying or not attention else ", and text.copy_unknown=true writes the source's word instead"),

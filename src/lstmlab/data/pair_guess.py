@@ -42,7 +42,7 @@ def pairing(table: pl.DataFrame, first: str, second: str) -> Pairing:
     if {one, other} <= pair_tables.LANGUAGES | pair_tables.SOURCE_NAMES | pair_tables.TARGET_NAMES:
         return Pairing("translation", source, target, f'its columns are called "{first}" and "{second}".', True)
     left, right = table[source].fill_null("").to_list(), table[target].fill_null("").to_list()
-    chained = sum(question == reply for question, reply in zip(left[1:], right, strict=False))
+    chained = sum(question == reply != "" for question, reply in zip(left[1:], right, strict=False))
     if chained > CHAINED * len(left) and len(left) > 2:
         return Pairing("dialogue", source, target, "replies come back as the question of the next row.", True)
     if len(left) >= LEAST_ROWS and _one_language(left, right):

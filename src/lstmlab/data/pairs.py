@@ -305,6 +305,8 @@ def _pairs(table: pl.DataFrame, settings: PairSettings, where: str) -> tuple[pl.
         table, told = _replies(table, settings.turns, where)
         steps += told
     else:
+        # As in a typed sentence: what a cell says on several lines is one text, and no turns.
+        table = table.with_columns(_on_one_line(name) for name in ("inputs", "target"))
         table = table.with_columns(pl.Series("group", grouping.keys(table["inputs"])))
     empty = (pl.col("inputs").str.strip_chars() == "") | (pl.col("target").str.strip_chars() == "")
     kept = table.filter(~empty)
@@ -386,6 +388,12 @@ def _complete(parts: dict[str, pl.DataFrame], source: Source, settings: PairSett
         Corpus.of(table.select("id", "inputs", "target")) for table in (train, valid, test)
     )
     return Dataset(train_part, valid_part, test_part, source.then(*steps))
+
+
+def _on_one_line(column: str) -> pl.Expr:
+    text = pl.col(column)
+    flat = text.str.strip_chars().str.replace_all(r"[^\S\r\n]*[\r\n]\s*", " ")
+    return pl.when(text.str.contains(r"[\r\n]")).then(flat).otherwise(text).alias(column)
 
 
 def _count(count: int, noun: str) -> str:

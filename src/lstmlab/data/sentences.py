@@ -6,7 +6,7 @@ spell its way to them. Letters in shapes: N texts.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -151,6 +151,9 @@ class Languages:
         """Fitted on the training part."""
         if settings.joint:
             both = Language.fit(settings, [*sources, *targets])
+            # Only answers are written: blanks stand as the targets have them.
+            written = [line for text in targets for line in text.split("\n")]
+            both = replace(both, glued=spacing(written) if settings.level == "word" else {})
             return cls(both, both)
         return cls(Language.fit(settings, sources), Language.fit(settings, targets))
 

@@ -12,12 +12,16 @@ import torch
 from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from lstmlab.kernels.products import linear
 from lstmlab.recipe import Settings
 from lstmlab.types import Padded
 
 Kind = Literal["additive", "dot", "general", "concat"]
+
+PORTION = 1 << 24
+"""Numbers in the comparisons of additive and concat attention worked on at a time at most: 64 MB."""
 
 
 class AttentionSettings(Settings):
@@ -81,6 +85,23 @@ class Attention(nn.Module):
         if self.query is None or self.energy is None:
             return queries @ keys.transpose(1, 2)
         asked = linear(queries, self.query.weight)
+        # A text of thousands of tokens against another is compared in portions, of which none is kept: where a gradient
+        # is wanted each is worked out once more.
+        size = max(1, PORTION // max(keys.numel(), 1))
+        if size >= asked.shape[1]:
+            return self._energies(asked, keys)
+        again = torch.is_grad_enabled()
+        return torch.cat(
+            [
+                checkpoint(self._energies, part, keys, use_reentrant=False) if again else self._energies(part, keys)
+                for part in asked.split(size, 1)
+            ],
+            1,
+        )
+
+    def _energies(self, asked: Tensor, keys: Tensor) -> Float[Tensor, "B Q S"]:
+        """vᵀ tanh(q + k) for every query and key."""
+        assert self.energy is not None
         return self.energy(torch.tanh(asked[:, :, None] + keys[:, None]))[..., 0]
 
     def extra_repr(self) -> str:

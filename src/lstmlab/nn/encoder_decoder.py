@@ -61,13 +61,17 @@ class EncoderDecoderSettings(Settings):
         if self.context != "attention":
             without = f"it belongs to attention, and context is {self.context}"
             reasons |= dict.fromkeys(("attention.kind", "attention.size", "attention.input_feeding"), without)
-            if self.context == "state":
-                reasons["memory_dropout"] = "context=state shows the decoder none of the encoder's outputs"
+            reasons["memory_dropout"] = f"context={self.context} shows the decoder none of the encoder's outputs"
         elif self.attention.kind in ("dot", "general"):
             reasons["attention.size"] = (
                 f"it belongs to additive and concat, and attention.kind is {self.attention.kind}"
             )
         return reasons
+
+    def lent(self) -> frozenset[str]:
+        """What the encoder has no use for, but the decoder, which follows it: dropout between layers it alone has."""
+        own, theirs = self.encoder.idle(), self.decoder.stack(self.encoder).idle()
+        return frozenset(f"encoder.{name}" for name in own.keys() - theirs.keys())
 
 
 class EncoderDecoder(nn.Module):

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from lstmlab import metrics
@@ -24,6 +24,8 @@ from lstmlab.recipe import Settings
 from lstmlab.tasks import rivals, writing
 from lstmlab.tasks.task import Recipe, Scores
 from lstmlab.types import Batch, Example, Loss, Padded
+
+R = TypeVar("R", bound="PairRecipe")
 
 NATS, RIGHT, TOKENS = 1, 2, 3
 """Columns of a model's outputs, after what is minimised."""
@@ -48,12 +50,13 @@ class TeacherForcing(Settings):
 
     def at(self, done: float) -> float:
         """The share when `done` (0 to 1) of the budget is spent."""
-        left = {
-            "linear": 1 - done,
-            "exponential": float(np.exp(-5 * done) - np.exp(-5)) / float(1 - np.exp(-5)),
-            "sigmoid": float(1 / (1 + np.exp(10 * (done - 0.5)))),
+        fall = {
+            "linear": lambda at: -at,
+            "exponential": lambda at: np.exp(-5 * at),
+            "sigmoid": lambda at: -np.tanh(5 * (at - 0.5)),
         }[self.schedule]
-        return self.final_ratio + (self.ratio - self.final_ratio) * min(max(left, 0.0), 1.0)
+        left = float((fall(min(max(done, 0.0), 1.0)) - fall(1.0)) / (fall(0.0) - fall(1.0)))
+        return self.final_ratio + (self.ratio - self.final_ratio) * left
 
 
 class PairRecipe(Recipe):
@@ -66,6 +69,12 @@ class PairRecipe(Recipe):
     decoding: SearchSettings = SearchSettings()
     glance: int = Field(default=500, ge=5)
     """Validation sources that are answered (greedily) after every epoch, for scores; five of them are shown."""
+
+    @model_validator(mode="after")
+    def _one_table_for_one_vocabulary(self: R) -> R:
+        if self.model.tied == "three-way" and not self.text.joint:
+            raise ValueError("model.tied=three-way needs one vocabulary for both sides: set text.joint=true")
+        return self
 
     def idle(self) -> dict[str, str]:
         """Nobody to copy from without attention."""

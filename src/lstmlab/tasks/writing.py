@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lstmlab.data.load import Watch
-from lstmlab.data.sentences import EncodedPairs, Languages
+from lstmlab.data.sentences import MARKS, EncodedPairs, Languages
 from lstmlab.data.text import UNKNOWN
 from lstmlab.decoding import Hypothesis, Marks, SearchSettings, search
 from lstmlab.types import Example, Padded, pad
 
 ROWS = 640
 """Hypotheses worked on side by side."""
+LONG = 512
+"""Tokens of a source from which on fewer are, so that one of thousands of words does not fill the memory."""
 SHOWN = (0.1, 0.3, 0.5, 0.7, 0.9)
 """The five sources that are shown: those at these shares of all sources ordered by length."""
 
@@ -95,15 +97,17 @@ def _written(
     asked.sort(key=lambda at: -int(encoded.source.lengths[places[at]]))
     settings = writing.search
     wide = settings.beam_size if settings.method == "beam" else settings.n_best
-    size = max(1, ROWS // wide)
-    for start in range(0, len(asked), size):
-        batch = asked[start : start + size]
+    start = 0
+    while start < len(asked):
+        longest = int(encoded.source.lengths[places[asked[start]]])
+        batch = asked[start : start + max(1, ROWS * LONG // (wide * max(longest, LONG)))]
         rows = places[batch]
         for at, place, best in zip(batch, rows, _searched(model, languages, encoded, rows, writing), strict=True):
             source = encoded.inputs[place]
             first, *others = [_told(one, languages, source, writing) for one in best]
             found[at] = {**first, "n_best": [first, *others]} if settings.n_best > 1 else first
-        watch.progress("writing", start + len(batch), len(asked))
+        start += len(batch)
+        watch.progress("writing", start, len(asked))
     return found
 
 
@@ -152,10 +156,12 @@ def _told(one: Hypothesis, languages: Languages, source: str, writing: Writing) 
 
 
 def _copied(one: Hypothesis, names: Sequence[str], pieces: Sequence[str], looks: NDArray[Any]) -> list[str]:
-    """Unknown words in the spelling of the source word that was looked at most (the end mark does not count)."""
-    words = max(len(pieces) - 1, 1)
+    """Unknown words in the spelling of the source word that was looked at most (marks do not count)."""
+    words = [at for at, piece in enumerate(pieces) if piece not in MARKS]
+    if not words:
+        return list(names)
     return [
-        pieces[int(looks[at, :words].argmax())] if token == UNKNOWN else name
+        pieces[words[int(looks[at, words].argmax())]] if token == UNKNOWN else name
         for at, (token, name) in enumerate(zip(one.tokens, names, strict=True))
     ]
 

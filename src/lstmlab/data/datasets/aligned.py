@@ -93,7 +93,10 @@ def other_side(file: Path, source: Path, target: Path) -> Path:
         )
     at = len(words) - 1 - words[::-1].index(mine)
     name = "".join([*words[:at], other, *words[at + 1 :]])
-    found = next((Path(name + ending) for ending in ("", ".gz") if Path(name + ending).is_file()), None)
+    # It may stand in the folder's name as well: en/val.en → fr/val.fr.
+    everywhere = "".join(other if word == mine else word for word in words)
+    ways = [way + ending for way in (name, everywhere) for ending in ("", ".gz")]
+    found = next((Path(way) for way in ways if Path(way).is_file()), None)
     if found is None:
         raise InputError(f"{file} has no other side: expected {name} (or {name}.gz) beside {file}")
     return found

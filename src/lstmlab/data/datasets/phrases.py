@@ -1,9 +1,10 @@
-"""A small English-French set of the project's own: a few hundred phrases made from a grammar written down here.
+"""A small English-French set of the project's own: some 900 phrases made from a grammar written down here.
 
-It is there so that translation can be tried at once, without a download, on a computer of any size: 200 words a side at
-most, sentences of three to ten words, and all the trouble French makes: agreement (une petite clé verte), elision
-(j'ai, l'école, qu'elle), contraction (au marché, du parc), negation around the verb (ne … pas de), "il y a". Every
-word of the valid and test parts stands in training; every sentence of theirs is a new combination.
+It is there so that translation can be tried at once, without a download, on a computer of any size: some 140 English
+and 230 French forms of words, sentences of three to twelve words, and all the trouble French makes: agreement (une
+petite clé verte), elision (j'ai, l'école, qu'elle), contraction (au marché, du parc), negation around the verb (ne …
+pas de), "il y a". Every word of the valid and test parts stands in training; every sentence of theirs is a new
+combination.
 """
 
 import hashlib
