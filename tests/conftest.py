@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -49,6 +50,30 @@ def many_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def unreported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs end without a report: to draw one takes longer than all of so small a training."""
     monkeypatch.setattr("lstmlab.api.Result.report", lambda _: {})
+
+
+@pytest.fixture(scope="session")
+def translator(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A tiny translator of phrases, trained once for all tests."""
+    import writers
+
+    return writers.translator(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="session")
+def partner(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A tiny partner in conversation."""
+    import writers
+
+    return writers.partner(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="session")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A tiny classifier."""
+    import writers
+
+    return writers.classifier(tmp_path_factory.getbasetemp())
 
 
 def review(rng: random.Random, good: bool) -> str:

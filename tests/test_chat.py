@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-import writers
 from lstmlab.api import Result
 from lstmlab.cli import chat as command
 from lstmlab.errors import InputError
@@ -13,21 +12,6 @@ from lstmlab.training.conversation import TALK
 from test_cli import Shell, Stream
 
 SAID = b"hello anna\nnot so well\ngood bye\n"
-
-
-@pytest.fixture(scope="session")
-def translator(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    return writers.translator(tmp_path_factory.getbasetemp())
-
-
-@pytest.fixture(scope="session")
-def partner(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    return writers.partner(tmp_path_factory.getbasetemp())
-
-
-@pytest.fixture(scope="session")
-def classifier(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    return writers.classifier(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import polars as pl
 import pytest
 
 import lstmlab
-import writers
 from lstmlab import request as requests
 from lstmlab.api import Result
 from lstmlab.errors import InputError
@@ -22,21 +21,6 @@ from writers import SMALL, trained
 
 ASKED = ["Where is my chair?", "", "I see a cat.", "  ", "My brother is looking for a red chair."]
 LINES = "\n".join(ASKED) + "\n"
-
-
-@pytest.fixture(scope="session")
-def translator(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    return writers.translator(tmp_path_factory.getbasetemp())
-
-
-@pytest.fixture(scope="session")
-def partner(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    return writers.partner(tmp_path_factory.getbasetemp())
-
-
-@pytest.fixture(scope="session")
-def classifier(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    return writers.classifier(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture

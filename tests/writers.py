@@ -1,6 +1,5 @@
 """Tiny runs, trained once for all tests: a translator of phrases, a partner in conversation, a classifier."""
 
-import functools
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +35,11 @@ def trained(folder: Path, word: str, changes: dict[str, Any]) -> Result:
         return Result(experiment.train(request.assemble(word, changes), root=folder, output=folder))
 
 
-@functools.cache
 def translator(base: Path) -> Result:
     """A translator that has seen phrases for a moment."""
     return trained(base / "translator" / "run", "translate-demo", {**SMALL, "steps": 60})
 
 
-@functools.cache
 def partner(base: Path) -> Result:
     """A partner in conversation who has seen a few dialogues and reads three turns."""
     folder = base / "partner"
@@ -52,7 +49,6 @@ def partner(base: Path) -> Result:
     return trained(folder / "run", "dialogue", changes)
 
 
-@functools.cache
 def classifier(base: Path) -> Result:
     """A classifier, which writes nothing."""
     changes = {"steps": 2, "data.count": 60, "hidden_size": 4, "device": "cpu"}
