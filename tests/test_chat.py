@@ -178,7 +178,12 @@ def test_an_interrupt_leaves_politely(shell: Shell, partner: Result, monkeypatch
         return ""
 
     monkeypatch.setattr("lstmlab.training.conversation.Conversation.say", interrupted)
-    outcome = shell("chat", str(partner.folder), stdin=SAID)
+    # A shell that put the tests into the background had them ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        outcome = shell("chat", str(partner.folder), stdin=SAID)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (outcome.status, outcome.out) == (130, "")
     assert outcome.err.splitlines()[1:] == [""]
 

@@ -143,7 +143,7 @@ TRAINING: dict[str, Change] = {
     "tokens": (40, {}),
     "bucket": (False, {}),
     "accumulate": (2, {}),
-    "best": ("score", {**EPOCHS, "training.optimizer.learning_rate": 0.3, "training.epochs": 30}),
+    "best": ("score", {**EPOCHS, "training.optimizer.learning_rate": 0.05, "training.epochs": 12, "seed": 3}),
     "average_epochs": (3, EPOCHS),
     "patience": (1, WORSE),
     **{f"optimizer.{name}": change for name, change in OPTIMIZER.items()},
@@ -151,7 +151,7 @@ TRAINING: dict[str, Change] = {
 
 SAMPLE = {"decoding.method": "sample", "decoding.beam_size": None}
 PHRASES = {"data.path": None, "data.source": None, "data.target": None, "data.name": "phrases", "data.limit": 60}
-LONG = {"decoding.length_penalty": 2.0, "decoding.max_length": 30, "decoding.beam_size": 4, "decoding.min_length": 0}
+LONG = {"decoding.length_penalty": 3.0, "decoding.max_length": 30, "decoding.beam_size": 3, "decoding.min_length": 0}
 
 SEQ2SEQ: dict[str, Change] = {
     "data.valid": ("others.tsv", {}),
@@ -166,7 +166,7 @@ SEQ2SEQ: dict[str, Change] = {
     "text.words": ("simple", {}),
     "text.punctuation": (False, {}),
     "text.vocabulary_size": (20, {}),
-    "text.min_count": (12, {}),
+    "text.min_count": (20, {}),
     "text.first": (3, {}),
     "text.last": (3, {}),
     "text.joint": (True, {}),
@@ -193,12 +193,12 @@ SEQ2SEQ: dict[str, Change] = {
     "teacher_forcing.final_ratio": (0.0, {}),
     "teacher_forcing.schedule": ("exponential", {"teacher_forcing.final_ratio": 0.0}),
     "decoding.method": ("greedy", {"decoding.beam_size": None}),
-    "decoding.beam_size": (3, {}),
+    "decoding.beam_size": (4, {"training.steps": 30, "decoding.min_length": 3}),
     "decoding.length_penalty": (0.0, {}),
     "decoding.stopping": ("exact", LONG),
     "decoding.no_repeat_ngram": (1, {}),
     "decoding.min_length": (4, {}),
-    "decoding.max_length": (5, {}),
+    "decoding.max_length": (3, SAMPLE),
     "decoding.n_best": (2, {}),
     "decoding.temperature": (0.1, SAMPLE),
     "decoding.top_k": (2, SAMPLE),
