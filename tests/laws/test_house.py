@@ -153,30 +153,33 @@ SAMPLE = {"decoding.method": "sample", "decoding.beam_size": None}
 PHRASES = {"data.path": None, "data.source": None, "data.target": None, "data.name": "phrases", "data.limit": 60}
 LONG = {"decoding.length_penalty": 3.0, "decoding.max_length": 30, "decoding.beam_size": 3, "decoding.min_length": 0}
 
-SEQ2SEQ: dict[str, Change] = {
-    "data.valid": ("others.tsv", {}),
-    "data.test": ("others.tsv", {}),
+TEXTS: dict[str, Change] = {
     "data.encoding": ("cp1252", {}),
     "data.limit": (40, {}),
     "data.valid_fraction": (0.3, {}),
     "data.test_fraction": (0.3, {}),
-    "data.drop_repeated": (False, {"data.test": "others.tsv"}),
     "text.level": ("character", {}),
-    "text.lowercase": (True, {}),
     "text.words": ("simple", {}),
     "text.punctuation": (False, {}),
     "text.vocabulary_size": (20, {}),
     "text.min_count": (20, {}),
     "text.first": (3, {}),
     "text.last": (3, {}),
-    "text.joint": (True, {}),
-    "text.copy_unknown": (False, {"text.vocabulary_size": 4}),
     "model.embedding.size": (5, {}),
     "model.embedding.deviation": (0.5, {}),
     "model.embedding.word_dropout": (0.5, {}),
     "model.embedding.dropout": (0.5, {}),
     "model.embedding.locked_dropout": (0.5, {}),
     "model.encoder.bidirectional": (False, {}),
+}
+
+SEQ2SEQ: dict[str, Change] = TEXTS | {
+    "data.valid": ("others.tsv", {}),
+    "data.test": ("others.tsv", {}),
+    "data.drop_repeated": (False, {"data.test": "others.tsv"}),
+    "text.lowercase": (True, {}),
+    "text.joint": (True, {}),
+    "text.copy_unknown": (False, {"text.vocabulary_size": 4}),
     "model.decoder.cell": ("gru", {}),
     "model.decoder.hidden_size": (5, {}),
     "model.decoder.num_layers": (2, {}),
@@ -214,7 +217,7 @@ COMMON: dict[str, Change] = {
 }
 
 CHANGES: dict[str, dict[str, Change]] = {
-    "classification": COMMON | {
+    "classification": COMMON | TEXTS | {
         "task": ("forecasting", {}),
         "data.name": ("parity", {}),
         "data.path": ("others.csv", {}),
@@ -222,27 +225,10 @@ CHANGES: dict[str, dict[str, Change]] = {
         "data.test": ("others.csv", {}),
         "data.text": ("other", {}),
         "data.label": ("flag", {}),
-        "data.encoding": ("cp1252", {}),
-        "data.limit": (50, {}),
-        "data.valid_fraction": (0.3, {}),
-        "data.test_fraction": (0.3, {}),
         "data.length": (12, PARITY),
         "data.count": (70, PARITY),
-        "text.level": ("character", {}),
         "text.lowercase": (False, {}),
-        "text.words": ("simple", {}),
-        "text.punctuation": (False, {}),
-        "text.vocabulary_size": (20, {}),
-        "text.min_count": (20, {}),
-        "text.first": (3, {}),
-        "text.last": (3, {}),
-        "model.encoder.bidirectional": (False, {}),
-        "model.embedding.size": (5, {}),
-        "model.embedding.deviation": (0.1, {}),
-        "model.embedding.word_dropout": (0.5, {}),
-        "model.embedding.dropout": (0.5, {}),
         "model.embedding.ratios": (2, {}),
-        "model.embedding.locked_dropout": (0.5, {}),
         "model.pooling": (["attention"], {}),
         "model.segment_length": (4, {}),
         "model.dropout": (0.1, {}),

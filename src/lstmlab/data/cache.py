@@ -13,12 +13,17 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lstmlab.disk import cache_folder, sync, write_whole
 from lstmlab.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
 
 FORMAT = 1
 """Part of every key and manifest: raise it when the meaning of cached files changes, and old entries are made anew."""
@@ -56,6 +61,29 @@ def load_or_make(
         return _make_for_now(make)
     prune(kind, KEEP_BYTES, keep=target)
     return target
+
+
+def value(kind: str, key: str, make: Callable[[], Any], warn: Callable[[str], None] = lambda line: None) -> Any:
+    """What `make()` gives, a JSON value, from the cache where it was made before. Raises as `load_or_make` does."""
+
+    def write(folder: Path) -> None:
+        (folder / "value.json").write_text(json.dumps(make()), encoding="utf-8")
+
+    return json.loads((load_or_make(kind, key, write, warn) / "value.json").read_text(encoding="utf-8"))
+
+
+def arrays(
+    kind: str, key: str, make: Callable[[], Mapping[str, "Array"]], warn: Callable[[str], None] = lambda line: None
+) -> dict[str, "Array"]:
+    """The arrays that `make()` gives by name, from the cache where they were made before. Raises as `load_or_make`."""
+    import numpy as np
+
+    def write(folder: Path) -> None:
+        for name, array in make().items():
+            np.save(folder / f"{name}.npy", array)
+
+    folder = load_or_make(kind, key, write, warn)
+    return {path.stem: np.load(path, allow_pickle=False) for path in folder.glob("*.npy")}
 
 
 def is_whole(entry: Path) -> bool:

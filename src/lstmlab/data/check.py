@@ -11,7 +11,7 @@ import polars as pl
 
 from lstmlab.data import pair_check
 from lstmlab.data.corpus import Corpus
-from lstmlab.data.finding import EXAMPLES, LEVELS, SERIOUS, Finding, counted, ids, of
+from lstmlab.data.finding import EXAMPLES, LEVELS, SERIOUS, Finding, by_share, counted, of, shared
 
 LOPSIDED = 0.8
 """Share of the commonest label above which the data counts as unbalanced."""
@@ -81,27 +81,15 @@ def _target(frame: pl.DataFrame) -> pl.Expr:
 
 def _blank(rows: pl.DataFrame, part: str) -> Iterator[Finding]:
     blank = rows.filter(pl.col("key") == "")
-    if len(blank):
-        yield Finding(
-            "problem",
-            f"Blank texts in {part}",
-            f"{of(len(blank), len(rows))} of {part} are blank: nothing can be learned from them. Remove them.",
-            len(blank),
-            ids(blank),
-        )
+    told = "are blank: nothing can be learned from them. Remove them."
+    yield from shared("problem", f"Blank texts in {part}", blank, len(rows), part, told)
 
 
 def _repeated(rows: pl.DataFrame, part: str) -> Iterator[Finding]:
     written = rows.filter(pl.col("key") != "")
     again = written.filter(~pl.col("key").is_first_distinct())
-    if len(again):
-        yield Finding(
-            "warning",
-            f"Duplicates within {part}",
-            f"{of(len(again), len(rows))} of {part} repeat an earlier text of it: they count twice. Keep one of each.",
-            len(again),
-            ids(again),
-        )
+    told = "repeat an earlier text of it: they count twice. Keep one of each."
+    yield from shared("warning", f"Duplicates within {part}", again, len(rows), part, told)
 
 
 def _leak(rows: pl.DataFrame, early: str, late: str) -> Iterator[Finding]:
@@ -155,46 +143,22 @@ def _lengths(rows: pl.DataFrame, part: str) -> Iterator[Finding]:
         len(rows),
     )
     short, long = rows.filter(words < SHORT), rows.filter(words > LONG * middle)
-    if len(short):
-        yield Finding(
-            "warning" if middle > SHORT and len(short) > SERIOUS * len(rows) else "note",
-            f"Very short texts in {part}",
-            f"{of(len(short), len(rows))} of {part} have a single word.",
-            len(short),
-            ids(short),
-        )
-    if len(long):
-        yield Finding(
-            "warning",
-            f"Very long texts in {part}",
-            f"{of(len(long), len(rows))} of {part} are more than {LONG} times as long as the median: "
-            "several texts run together, or an unclosed quote?",
-            len(long),
-            ids(long),
-        )
+    level = by_share(len(short), len(rows)) if middle > SHORT else "note"
+    yield from shared(level, f"Very short texts in {part}", short, len(rows), part, "have a single word.")
+    told = f"are more than {LONG} times as long as the median: several texts run together, or an unclosed quote?"
+    yield from shared("warning", f"Very long texts in {part}", long, len(rows), part, told)
 
 
 def _broken(rows: pl.DataFrame, part: str) -> Iterator[Finding]:
     garbled = rows.filter(pl.col("inputs").str.contains(_MOJIBAKE))
-    if len(garbled):
-        yield Finding(
-            "warning",
-            f"Suspicious characters in {part}",
-            f"{of(len(garbled), len(rows))} of {part} hold signs of a wrong encoding (such as Ã© for é, or "
-            "the replacement character): read the original with its own encoding (data.encoding).",
-            len(garbled),
-            ids(garbled),
-        )
+    told = (
+        "hold signs of a wrong encoding (such as Ã© for é, or the replacement character): read the original with its "
+        "own encoding (data.encoding)."
+    )
+    yield from shared("warning", f"Suspicious characters in {part}", garbled, len(rows), part, told)
     marked = rows.filter(pl.col("inputs").str.contains(_HTML))
-    if len(marked):
-        yield Finding(
-            "warning",
-            f"HTML in {part}",
-            f"{of(len(marked), len(rows))} of {part} hold HTML such as <br /> or &amp;: the model would "
-            "learn it as words.",
-            len(marked),
-            ids(marked),
-        )
+    told = "hold HTML such as <br /> or &amp;: the model would learn it as words."
+    yield from shared("warning", f"HTML in {part}", marked, len(rows), part, told)
 
 
 def _labels(parts: Mapping[str, Corpus]) -> Iterator[Finding]:

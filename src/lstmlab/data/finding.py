@@ -1,5 +1,6 @@
 """A finding about data, and the words that all findings are told in."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,6 +28,17 @@ class Finding:
     """How many examples (or labels, where the title is about labels)."""
     examples: tuple[str, ...] = ()
     """Ids, with the part in front where the id does not say it."""
+
+
+def shared(level: Level, title: str, rows: pl.DataFrame, total: int, part: str, text: str) -> Iterator[Finding]:
+    """A finding about these rows of the `total` in `part`, `text` after their number; none without rows."""
+    if len(rows):
+        yield Finding(level, title, f"{of(len(rows), total)} of {part} {text}", len(rows), ids(rows))
+
+
+def by_share(count: int, total: int) -> Level:
+    """A warning where it is about more than a few, else a note."""
+    return "warning" if count > SERIOUS * total else "note"
 
 
 def of(count: int, total: int) -> str:

@@ -8,84 +8,48 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from lstmlab.data import cache
 from lstmlab.data.corpus import Corpus, Dataset, Source, limited, stratified_split
 from lstmlab.data.datasets import files, folders, named, synthetic
+from lstmlab.data.parts import PartedData
 from lstmlab.errors import InputError, unknown
-from lstmlab.recipe import Settings
 
 
-class DataSettings(Settings):
-    """Which texts to learn from, and how they are parted."""
+class DataSettings(PartedData):
+    """Which texts to learn from, and how they are parted.
 
-    name: str | None = None
-    """A named data set: `lstmlab data list` shows them."""
-    path: str | None = None
-    """One's own file (CSV, TSV, JSONL, Parquet) or folder of class folders (also as .tar.gz or .zip)."""
-    valid: str | None = None
-    """A file with the validation part; without one, `valid_fraction` of the training part is split off."""
-    test: str | None = None
-    """A file with the test part; without one, `test_fraction` of `path` is split off."""
+    One's own file is a CSV, TSV, JSONL or Parquet table; a folder has class folders (also as .tar.gz or .zip).
+    """
+
     text: str | None = None
     """The column that holds the text; guessed where not given."""
     label: str | None = None
     """The column that holds the label; guessed where not given."""
-    encoding: str = "utf-8"
-    """How one's own files are encoded."""
-    limit: int | None = Field(default=None, gt=0)
-    """Use only this many training examples (before validation is split off), labels in proportion."""
-    valid_fraction: float = Field(default=0.1, gt=0, lt=1)
-    """Share of the training part split off for validation where the data has no such part (0 to 1)."""
-    test_fraction: float = Field(default=0.1, gt=0, lt=1)
-    """Share of the whole split off for testing where the data has no such part (0 to 1)."""
     length: int = Field(default=20, gt=0)
     """Synthetic sets: the longest sequence, in steps."""
     count: int = Field(default=2000, gt=9)
     """Synthetic sets: how many training examples."""
 
-    @model_validator(mode="after")
-    def _one_source(self) -> "DataSettings":
-        if self.name is not None and self.path is not None:
-            raise ValueError("data.name and data.path name two sources: give one")
-        return self
-
-    def located(self) -> "DataSettings":
-        """The same with whole paths, so that what was trained here can be trained, scored and resumed from anywhere."""
-        whole = {
-            name: str(Path(file).absolute()) for name in ("path", "valid", "test") if (file := getattr(self, name))
-        }
-        return self.model_copy(update=whole)
-
     def idle(self) -> dict[str, str]:
         """What a named set, a file of its own or a synthetic set leaves without effect."""
-        reasons: dict[str, str] = {}
+        reasons = super().idle()
         if self.name is not None:
-            own = f"it belongs to one's own files (data.path), and data.name is {self.name}"
-            reasons |= dict.fromkeys(("valid", "test", "text", "label", "encoding"), own)
-        if self.name in named.NAMED:
-            official = f"{self.name} has such a part of its own"
-            reasons |= {f"{part}_fraction": official for part in named.NAMED[self.name].parts if part != "train"}
-        if self.path is not None:
+            reasons |= dict.fromkeys(
+                ("text", "label"), f"it names a column of one's own file; data.name is {self.name}"
+            )
+        if self.path is not None and self.valid is None and self.test is None:
             # Files of the other parts may be tables, whose columns these settings name.
-            reasons |= _without_effect(Path(self.path)) if self.valid is None and self.test is None else {}
+            path = Path(self.path)
+            if folders.is_archive(path) or path.is_dir():
+                told = f"it names a column, and {path} is a folder or archive of texts"
+                reasons |= dict.fromkeys(("text", "label"), told)
         if self.name in synthetic.SYNTHETIC:
             reasons |= dict.fromkeys(("valid_fraction", "test_fraction"), f"{self.name} comes in parts of its own")
         else:
             reasons |= dict.fromkeys(("length", "count"), "it belongs to synthetic sets")
-        if self.test is not None:
-            reasons["test_fraction"] = f"the test part is {self.test}"
-        if self.valid is not None:
-            reasons["valid_fraction"] = f"the validation part is {self.valid}"
         return reasons
-
-
-def _without_effect(path: Path) -> dict[str, str]:
-    """Settings that mean nothing for this kind of file."""
-    if folders.is_archive(path) or path.is_dir():
-        return dict.fromkeys(("text", "label"), f"it names a column, and {path} is a folder or archive of texts")
-    return {"encoding": "Parquet files have none to choose"} if path.name.endswith(".parquet") else {}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 
 from lstmlab.data.corpus import Corpus
-from lstmlab.data.finding import SERIOUS, Finding, counted, ids, of
+from lstmlab.data.finding import Finding, by_share, counted, shared
 
 RATIO = 4.0
 """Sides are of very different length where one has this many times the characters of the other, beyond the usual."""
@@ -32,25 +32,19 @@ def within(rows: pl.DataFrame, part: str) -> Iterator[Finding]:
     """Findings about the pairs of one part: rows of id, inputs, target and key (what makes sources the same)."""
     rows = rows.with_columns(other=_key("target"))
     blank = rows.filter(pl.col("other") == "")
-    if len(blank):
-        yield Finding(
-            "problem",
-            f"Blank targets in {part}",
-            f"{of(len(blank), len(rows))} of {part} have no target: nothing can be learned from them. Remove them.",
-            len(blank),
-            ids(blank),
-        )
+    told = "have no target: nothing can be learned from them. Remove them."
+    yield from shared("problem", f"Blank targets in {part}", blank, len(rows), part, told)
     rows = rows.filter((pl.col("key") != "") & (pl.col("other") != ""))
-    again = rows.filter(~pl.struct("key", "other").is_first_distinct())
-    if len(again):
-        yield Finding(
-            "warning" if len(again) > SERIOUS * len(rows) else "note",
-            f"Repeated pairs in {part}",
-            f"{of(len(again), len(rows))} of {part} repeat an earlier pair of it: they count twice. Keep one of each.",
-            len(again),
-            ids(again),
-        )
-    yield from _copied(rows, part)
+    again, same = (
+        rows.filter(~pl.struct("key", "other").is_first_distinct()),
+        rows.filter(pl.col("key") == pl.col("other")),
+    )
+    told = "repeat an earlier pair of it: they count twice. Keep one of each."
+    level = by_share(len(again), len(rows))
+    yield from shared(level, f"Repeated pairs in {part}", again, len(rows), part, told)
+    told = "have a target that is its source (names, or left untranslated)."
+    level = by_share(len(same), len(rows))
+    yield from shared(level, f"Targets equal to their source in {part}", same, len(rows), part, told)
     yield from _unlike(rows, part)
     yield from _several(rows, part)
 
@@ -60,32 +54,14 @@ def across(rows: pl.DataFrame) -> Iterator[Finding]:
     rows = rows.with_columns(other=_key("target")).filter(pl.col("other") != "")
     seen = rows.filter(pl.col("part") == "train")["other"].unique()
     for (part,), table in rows.group_by("part", maintain_order=True):
-        both = table.filter(pl.col("other").is_in(seen.implode()))
-        if part != "train" and len(both):
-            yield Finding(
-                "note",
-                f"Targets of {part} that train has too",
-                f"{of(len(both), len(table))} of {part} have a target that stands in train, with whatever source: "
-                "common phrases, as a rule.",
-                len(both),
-                ids(both),
-            )
+        if part != "train":
+            both = table.filter(pl.col("other").is_in(seen.implode()))
+            told = "have a target that stands in train, with whatever source: common phrases, as a rule."
+            yield from shared("note", f"Targets of {part} that train has too", both, len(table), str(part), told)
 
 
 def _key(column: str) -> pl.Expr:
     return pl.col(column).fill_null("").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
-
-
-def _copied(rows: pl.DataFrame, part: str) -> Iterator[Finding]:
-    same = rows.filter(pl.col("key") == pl.col("other"))
-    if len(same):
-        yield Finding(
-            "warning" if len(same) > SERIOUS * len(rows) else "note",
-            f"Targets equal to their source in {part}",
-            f"{of(len(same), len(rows))} of {part} have a target that is its source (names, or left untranslated).",
-            len(same),
-            ids(same),
-        )
 
 
 def _unlike(rows: pl.DataFrame, part: str) -> Iterator[Finding]:
@@ -97,16 +73,10 @@ def _unlike(rows: pl.DataFrame, part: str) -> Iterator[Finding]:
     ratio = left / right / usual
     longer = pl.DataFrame([left.alias("left"), right.alias("right")]).max_horizontal()
     odd = rows.filter(((ratio > RATIO) | (ratio < 1 / RATIO)) & (longer >= LEAST))
-    if len(odd):
-        share = len(odd) / len(rows)
-        yield Finding(
-            "warning" if share > SERIOUS else "note",
-            f"Sides of very different length in {part}",
-            f"{of(len(odd), len(rows))} of {part} have a side more than {RATIO:.0f} times as long as is usual for the "
-            f"other{': are the two sides out of step?' if share > SERIOUS else '.'}",
-            len(odd),
-            ids(odd),
-        )
+    level = by_share(len(odd), len(rows))
+    asked = ": are the two sides out of step?" if level == "warning" else "."
+    told = f"have a side more than {RATIO:.0f} times as long as is usual for the other{asked}"
+    yield from shared(level, f"Sides of very different length in {part}", odd, len(rows), part, told)
 
 
 def _several(rows: pl.DataFrame, part: str) -> Iterator[Finding]:

@@ -10,15 +10,15 @@ from typing import Annotated, TypeVar
 
 import numpy as np
 import polars as pl
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from lstmlab.data import cache, grouping
 from lstmlab.data.corpus import Corpus, Dataset, Source, shuffled
 from lstmlab.data.datasets import aligned, dialogues, files, named, pair_tables
 from lstmlab.data.datasets.aligned import Sides
 from lstmlab.data.load import Watch
+from lstmlab.data.parts import PartedData
 from lstmlab.errors import InputError, unknown
-from lstmlab.recipe import Settings
 
 P = TypeVar("P", bound="PairSettings")
 
@@ -26,39 +26,20 @@ P = TypeVar("P", bound="PairSettings")
 Column = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 
 
-class PairSettings(Settings):
-    """Which pairs of texts to learn from, and how they are parted."""
+class PairSettings(PartedData):
+    """Which pairs of texts to learn from, and how they are parted.
 
-    name: str | None = None
-    """A named data set: `lstmlab data list` shows them."""
-    path: str | None = None
-    """One's own table (CSV, TSV, JSONL, Parquet), or a folder of aligned files (train.en, train.fr, …)."""
+    One's own are a table (CSV, TSV, JSONL, Parquet), two aligned files, or a folder of them (train.en, train.fr, …), in
+    which a part is called by its source side.
+    """
+
     source: Column | None = None
     """What is read: a column of a table (counted from 1 where it has no header), a file with a sentence a line, an
     ending of aligned files in a folder, or a language of a named set."""
     target: Column | None = None
     """What is written: likewise."""
-    valid: str | None = None
-    """The validation part: a table, or the source side of two aligned files. Without one, `valid_fraction` counts."""
-    test: str | None = None
-    """The test part: likewise. Without one, `test_fraction` counts."""
-    encoding: str = "utf-8"
-    """How one's own files are encoded."""
-    limit: int | None = Field(default=None, gt=0)
-    """Use only this many training pairs (before validation is split off)."""
-    valid_fraction: float = Field(default=0.1, gt=0, lt=1)
-    """Share of the training pairs split off for validation where the data has no such part (0 to 1)."""
-    test_fraction: float = Field(default=0.1, gt=0, lt=1)
-    """Share of all pairs split off for testing where the data has no such part (0 to 1)."""
-
     drop_repeated: bool = True
     """Leave out training pairs of which source and target both stand in the validation or the test part as well."""
-
-    @model_validator(mode="after")
-    def _one_source(self: P) -> P:
-        if self.name is not None and self.path is not None:
-            raise ValueError("data.name and data.path name two sources: give one")
-        return self
 
     @property
     def task(self) -> str:
@@ -67,38 +48,22 @@ class PairSettings(Settings):
 
     def located(self: P) -> P:
         """The same with whole paths, so that what was trained here can be trained, scored and resumed from anywhere."""
-        whole = {name: str(Path(file).absolute()) for name in ("path",) if (file := getattr(self, name))}
-        folder = Path(self.path) if self.path else None
-        for name in ("valid", "test"):
-            if file := getattr(self, name):
-                # In a folder of aligned files a part is called by its name in there.
-                inside = folder is not None and folder.is_dir() and not Path(file).exists()
-                whole[name] = file if inside else str(Path(file).absolute())
-        if self.name is None and self.path is None:
-            whole |= {
-                name: str(Path(file).absolute()) for name in ("source", "target") if (file := getattr(self, name))
-            }
-        return self.model_copy(update=whole)
+        inside = {
+            part: file
+            for part in ("valid", "test")
+            # In a folder of aligned files a part is called by its name in there.
+            if (file := getattr(self, part)) and self.path and Path(self.path).is_dir() and not Path(file).exists()
+        }
+        sides = ("source", "target") if self.name is None and self.path is None else ()
+        return self.model_copy(update=self.whole("path", "valid", "test", *sides) | inside)
 
     def idle(self) -> dict[str, str]:
         """What a named set or files of one's own leave without effect."""
-        reasons: dict[str, str] = {}
-        if self.name is not None:
-            own = f"it belongs to one's own files (data.path), and data.name is {self.name}"
-            reasons |= dict.fromkeys(("valid", "test", "encoding"), own)
-        if self.name in named.NAMED:
-            official = f"{self.name} has such a part of its own"
-            reasons |= {f"{part}_fraction": official for part in named.NAMED[self.name].parts if part != "train"}
-            if not named.NAMED[self.name].languages:
-                reasons |= dict.fromkeys(("source", "target"), f"{self.name} has no languages to choose from")
+        reasons = super().idle()
+        if self.name in named.NAMED and not named.NAMED[self.name].languages:
+            reasons |= dict.fromkeys(("source", "target"), f"{self.name} has no languages to choose from")
         for part in _own_parts(self) - {"train"}:
-            reasons[f"{part}_fraction"] = f"{self.path} has a {part} part of its own"
-        if self.path is not None and self.path.endswith(".parquet") and self.valid is None and self.test is None:
-            reasons["encoding"] = "Parquet files have none to choose"
-        if self.test is not None:
-            reasons["test_fraction"] = f"the test part is {self.test}"
-        if self.valid is not None:
-            reasons["valid_fraction"] = f"the validation part is {self.valid}"
+            reasons.setdefault(f"{part}_fraction", f"{self.path} has a {part} part of its own")
         return reasons
 
 

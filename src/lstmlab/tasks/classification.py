@@ -1,9 +1,7 @@
 """Texts to one of K labels."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -98,13 +96,11 @@ class TextClassification:
             labels.encode(part.targets, name)  # a label that training never saw is told now, not after hours
         key = cache.key("encoder", data.train.fingerprint, recipe.text.model_dump(mode="json"))
 
-        def make(folder: Path) -> None:
+        def fit() -> Any:
             watch.say(f"Counting the words of {len(data.train):,} training texts")
-            fitted = TextEncoder.fit(recipe.text, data.train.inputs)
-            (folder / "encoder.json").write_text(json.dumps(fitted.to_json()), encoding="utf-8")
+            return TextEncoder.fit(recipe.text, data.train.inputs).to_json()
 
-        folder = cache.load_or_make("encoder", key, make, watch.say)
-        encoder = TextEncoder.from_json(json.loads((folder / "encoder.json").read_text(encoding="utf-8")))
+        encoder = TextEncoder.from_json(cache.value("vocabulary", key, fit, watch.say))
         facts = TrainingFacts(key, data.train.fingerprint)
         bare = cls(recipe, encoder, labels, train=facts)
         return bare._with_ratios(data.train, facts, watch) if recipe.model.embedding.ratios else bare
@@ -113,14 +109,13 @@ class TextClassification:
         """The same task with log-count ratios counted on the training part (from the cache where they are there)."""
         encoded, longest = self.encode(train, "train"), self.recipe.model.embedding.ratios
 
-        def make(folder: Path) -> None:
+        def count() -> dict[str, NDArray[Any]]:
             watch.say(f"Counting n-grams up to {longest} words by label")
             counted = ratios.fit(encoded.tokens.ids, encoded.tokens.offsets, encoded.labels, longest)
-            np.save(folder / "table.npy", counted.table)
-            np.save(folder / "hints.npy", counted.hints)
+            return {"table": counted.table, "hints": counted.hints}
 
-        folder = cache.load_or_make("ratios", cache.key("ratios", facts.encoder_key, facts.corpus, longest), make)
-        counted = ratios.Fitted(*(np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("table", "hints")))
+        key = cache.key("ratios", facts.encoder_key, facts.corpus, longest)
+        counted = ratios.Fitted(**cache.arrays("ratios", key, count))
         bits = ratios.bits_for(len(encoded.tokens.ids))
         return TextClassification(
             self.recipe, self.encoder, self.labels, ratio_bits=bits, train=replace(facts, counted=counted)
@@ -162,13 +157,8 @@ class TextClassification:
         if self.train is None:
             return self.encoder.encode(corpus.inputs)
 
-        def make(folder: Path) -> None:
-            tokens = self.encoder.encode(corpus.inputs)
-            np.save(folder / "ids.npy", tokens.ids)
-            np.save(folder / "offsets.npy", tokens.offsets)
-
-        folder = cache.load_or_make("tokens", cache.key("tokens", self.train.encoder_key, corpus.fingerprint), make)
-        return Tokens(*(np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("ids", "offsets")))
+        key = cache.key("tokens", self.train.encoder_key, corpus.fingerprint)
+        return Tokens(**cache.arrays("tokens", key, lambda: vars(self.encoder.encode(corpus.inputs))))
 
     def collate(self, encoded: EncodedTexts, index: Index) -> Batch:
         """Padded token ids [B T] and labels [B]."""
@@ -255,12 +245,11 @@ class TextClassification:
         """Majority class, and TF-IDF with logistic regression, fitted on the training part, scored on the test part."""
         key = cache.key("baseline", train.fingerprint, test.fingerprint)
 
-        def make(folder: Path) -> None:
+        def fit() -> dict[str, Scores]:
             watch.say(f"Fitting the linear baseline (TF-IDF + logistic regression) on {len(train):,} texts")
-            (folder / "baseline.json").write_text(json.dumps(self._baseline(train, test)), encoding="utf-8")
+            return self._baseline(train, test)
 
-        folder = cache.load_or_make("baseline", key, make, watch.say)
-        return json.loads((folder / "baseline.json").read_text(encoding="utf-8"))
+        return cache.value("scores", key, fit, watch.say)
 
     def _baseline(self, train: Corpus, test: Corpus) -> dict[str, Scores]:
         known, wanted = self.labels.encode(train.targets, "train"), self.labels.encode(test.targets, "test")

@@ -1,9 +1,7 @@
 """Scores of generated text, and of the simple methods it has to beat on the same part."""
 
-import json
 import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,10 +94,4 @@ def _predicted(tokens: Tokens) -> NDArray[np.int32]:
 def cached(rivals: Rivals, train: Corpus, test: Corpus, watch: Watch, *, lowercase: bool) -> dict[str, Scores]:
     """What `rivals` finds, from the cache where it was found before."""
     key = cache.key("baseline", rivals.__name__, train.fingerprint, test.fingerprint, lowercase)
-
-    def make(folder: Path) -> None:
-        found = rivals(train, test, watch, lowercase)
-        (folder / "baseline.json").write_text(json.dumps(found), encoding="utf-8")
-
-    folder = cache.load_or_make("baseline", key, make, watch.say)
-    return json.loads((folder / "baseline.json").read_text(encoding="utf-8"))
+    return cache.value("scores", key, lambda: rivals(train, test, watch, lowercase), watch.say)

@@ -1,8 +1,6 @@
 """Sequence to sequence: translation, and dialogue as the translation of what was said into what is answered."""
 
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
@@ -131,14 +129,11 @@ class Translation:
         """Vocabularies from the training part alone, cached by content and settings."""
         key = cache.key("languages", data.train.fingerprint, recipe.text.model_dump(mode="json"))
 
-        def make(folder: Path) -> None:
+        def fit() -> Any:
             watch.say(f"Counting the words of {len(data.train):,} training pairs")
-            fitted = Languages.fit(recipe.text, data.train.inputs, data.train.targets)
-            (folder / "languages.json").write_text(json.dumps(fitted.to_json()), encoding="utf-8")
+            return Languages.fit(recipe.text, data.train.inputs, data.train.targets).to_json()
 
-        folder = cache.load_or_make("languages", key, make, watch.say)
-        saved = json.loads((folder / "languages.json").read_text(encoding="utf-8"))
-        return cls(recipe, Languages.from_json(saved), key)
+        return cls(recipe, Languages.from_json(cache.value("vocabulary", key, fit, watch.say)), key)
 
     @classmethod
     def restore(cls, recipe: Any, saved: Mapping[str, Any]) -> "Translation":
@@ -163,32 +158,18 @@ class Translation:
         known = [one for one in wanted if one is not None]
         if known and len(known) < len(wanted):
             raise ValueError(f"{where}: some examples have a target and some have none")
-        source, target = self._tokens(inputs, known, examples.fingerprint if isinstance(examples, Corpus) else None)
+        fingerprint = examples.fingerprint if isinstance(examples, Corpus) else None
+        source = self._tokens("source", self.languages.source.sources, inputs, fingerprint)
+        target = self._tokens("target", self.languages.target.targets, known, fingerprint) if known else None
         return EncodedPairs(inputs, known or None, source, target)
 
-    def _tokens(self, inputs: list[str], targets: list[str], fingerprint: str | None) -> tuple[Tokens, Tokens | None]:
-        sides = {
-            "source": lambda: self.languages.source.sources(inputs),
-            "target": lambda: self.languages.target.targets(targets),
-        }
-        if not targets:
-            del sides["target"]
+    def _tokens(
+        self, side: str, encode: Callable[[list[str]], Tokens], texts: list[str], fingerprint: str | None
+    ) -> Tokens:
         if self.key is None or fingerprint is None:
-            found = [one() for one in sides.values()]
-        else:
-
-            def make(folder: Path) -> None:
-                for name, side in sides.items():
-                    tokens = side()
-                    np.savez(folder / f"{name}.npz", ids=tokens.ids, offsets=tokens.offsets)
-
-            key = cache.key("pairs", self.key, fingerprint)
-            folder = cache.load_or_make("tokens", key, make)
-            found = []
-            for name in sides:
-                with np.load(folder / f"{name}.npz", allow_pickle=False) as held:
-                    found.append(Tokens(held["ids"], held["offsets"]))
-        return found[0], found[1] if len(found) > 1 else None
+            return encode(texts)
+        key = cache.key("tokens", self.key, side, fingerprint)
+        return Tokens(**cache.arrays("tokens", key, lambda: vars(encode(texts))))
 
     def collate(self, encoded: EncodedPairs, index: Index) -> Batch:
         """Source ids [B S]; beside them, where known, target ids with both marks [B T+1]."""

@@ -103,8 +103,20 @@ TATOEBA_HI = Files(
     licence=_TATOEBA_LICENCE,
 )
 
-_TATOEBA_PAGE = "https://www.manythings.org/anki/"
-_TATOEBA_CITATION = "Tatoeba Project, tab-delimited bilingual sentence pairs by manythings.org/anki"
+
+def _tatoeba(summary: str, files: Files, language: str, member: str) -> NamedSet:
+    return NamedSet(
+        files.folder,
+        summary,
+        "translation",
+        files,
+        partial(read_tatoeba, member=member),
+        "https://www.manythings.org/anki/",
+        "Tatoeba Project, tab-delimited bilingual sentence pairs by manythings.org/anki",
+        parts=("train",),
+        languages=("en", language),
+    )
+
 
 TRANSLATIONS = {
     entry.name: entry
@@ -132,27 +144,12 @@ TRANSLATIONS = {
             parts=("train", "valid", "test"),
             languages=("en", "fr", "de"),
         ),
-        NamedSet(
-            "tatoeba-en-fr",
+        _tatoeba(
             "Some 140,000 or more short English sentences with French translations, several to a sentence.",
-            "translation",
             TATOEBA_FR,
-            partial(read_tatoeba, member="fra.txt"),
-            _TATOEBA_PAGE,
-            _TATOEBA_CITATION,
-            parts=("train",),
-            languages=("en", "fr"),
+            "fr",
+            "fra.txt",
         ),
-        NamedSet(
-            "tatoeba-en-hi",
-            "Some 3,000 or more short English sentences with Hindi translations.",
-            "translation",
-            TATOEBA_HI,
-            partial(read_tatoeba, member="hin.txt"),
-            _TATOEBA_PAGE,
-            _TATOEBA_CITATION,
-            parts=("train",),
-            languages=("en", "hi"),
-        ),
+        _tatoeba("Some 3,000 or more short English sentences with Hindi translations.", TATOEBA_HI, "hi", "hin.txt"),
     )
 }
