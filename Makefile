@@ -13,7 +13,7 @@ demo: $(STAMP) ## set up, train a forecaster and a translator and say where thei
 	@$(BIN)/lstmlab train sine
 	@$(BIN)/lstmlab train translate-demo
 
-check: $(STAMP) ## style, imports and the fast tests: about a minute
+check: $(STAMP) ## style, imports and the fast tests: under a minute
 	$(BIN)/ruff check
 	$(BIN)/lint-imports --no-logo
 	$(TEST) -m "not slow"
@@ -26,7 +26,8 @@ test: $(STAMP) ## everything that is checked: under eight minutes
 	$(TEST)
 
 # Two processes with one thread each: torch's own threads would only get in each other's way.
-TEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2
+# Byte code is kept even where Python is told not to, as tests are compiled anew each time otherwise.
+TEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2
 
 setup: $(STAMP) ## install lstmlab into .venv, once
 

@@ -31,18 +31,18 @@ def every_pair(case: Case = PLAIN) -> list[tuple[Cell, str]]:
 
 
 def some(chosen: Iterable[tuple[Cell, str]]) -> pytest.MarkDecorator:
-    """A test of these pairs of `cell` and `kernel`; slow where another kernel than the LSTM's has to be compiled."""
+    """A test of these pairs of `cell` and `kernel`: slow, but for the LSTM and, where nothing is compiled, the sLSTM."""
     return pytest.mark.parametrize(
         ("cell", "kernel"),
         [
-            pytest.param(cell, kernel, id=f"{cell.name}-{kernel}", marks=[pytest.mark.slow] * _compiles(cell, kernel))
+            pytest.param(cell, kernel, id=f"{cell.name}-{kernel}", marks=[pytest.mark.slow] * _slow(cell, kernel))
             for cell, kernel in chosen
         ],
     )
 
 
-def _compiles(cell: Cell, kernel: str) -> bool:
-    return kernel == COMPILED and cell.name != "lstm"
+def _slow(cell: Cell, kernel: str) -> bool:
+    return cell.name != "lstm" and (kernel == COMPILED or cell.name != "slstm")
 
 
 pairs = some(every_pair())

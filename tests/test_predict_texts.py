@@ -19,6 +19,9 @@ from lstmlab.recipe import dump
 from test_cli import Closed, Shell, Stream
 from writers import SMALL, trained
 
+# All of them need a translator, which takes seconds to train.
+pytestmark = pytest.mark.slow
+
 ASKED = ["Where is my chair?", "", "I see a cat.", "  ", "My brother is looking for a red chair."]
 LINES = "\n".join(ASKED) + "\n"
 
@@ -55,7 +58,6 @@ def test_however_it_is_asked_the_answers_are_the_same(
     assert (shell.folder / "answers.txt").read_text(encoding="utf-8") == typed
 
 
-@pytest.mark.slow
 def test_each_line_is_answered_at_once(run: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "lstmlab", "predict", run], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -85,7 +87,6 @@ def test_tables(shell: Shell, run: str, name: str, content: str, column: str) ->
     assert shell.done("predict", run, "--input", name) == shell.done("predict", run, ASKED[0], ASKED[2])
 
 
-@pytest.mark.slow
 def test_the_column_trained_on_is_read(shell: Shell) -> None:
     pairs = [(f"i see {word}", f"je vois {word}") for word in "anna ben carl dora emil fay gus hal ida jo".split()]
     shell.write("pairs.csv", "a,b\n" + "".join(f"{one},{other}\n" for one, other in pairs * 3))
@@ -100,7 +101,6 @@ def test_the_column_trained_on_is_read(shell: Shell) -> None:
     assert "(30 examples)" in shell.done("evaluate", "run", "--input", "pairs.csv")
 
 
-@pytest.mark.slow
 def test_turns_of_a_dialogue(partner: Result, tmp_path: Path) -> None:
     path = tmp_path / "talk.jsonl"
     path.write_text(json.dumps({"turns": ["a", "b", "c", "d"]}) + "\n", encoding="utf-8")
@@ -113,7 +113,6 @@ def test_a_sentence_stays_one(translator: Result) -> None:
     assert translator.parse_input("Where is\nmy chair?", "it") == "Where is my chair?"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["word " * 5000, "🙂🙃 👨‍👩‍👧", "नमस्ते दुनिया", "你好世界", "a\u2028b", "</s> <pad>", "a" * 3000, "\x1b[31m"]
 )  # fmt: skip
@@ -164,7 +163,6 @@ def test_attention_is_drawn(shell: Shell, run: str) -> None:
     assert sorted(path.name for path in shell.folder.iterdir()) == ["a.svg", "a.txt", "deep"]
 
 
-@pytest.mark.slow
 def test_a_run_without_attention(shell: Shell) -> None:
     trained(shell.folder / "run", "translate-demo", {**SMALL, "steps": 2, "context": "state"})
     assert "trained with model.context=state" in shell.refuses("predict", "run", "hi", "--attention", "a.svg")
@@ -176,7 +174,6 @@ def test_a_stopped_answer_is_told(shell: Shell, run: str) -> None:
     assert told[3:] == ["3 more answers were stopped at their largest length"]
 
 
-@pytest.mark.slow
 def test_options_have_their_effect(shell: Shell, run: str) -> None:
     def told(*words: str) -> str:
         return shell.done("predict", run, ASKED[4], *words)
@@ -234,7 +231,6 @@ def test_bad_lines_on_standard_input(shell: Shell, run: str, monkeypatch: pytest
     assert len(shell.done("predict", run, "--encoding", "utf-16", stdin=wide).splitlines()) == 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -257,7 +253,6 @@ def test_a_reader_that_has_gone(shell: Shell, run: str) -> None:
     assert (outcome.status, outcome.err) == (141, "")
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="yes and head are Unix programs")
 def test_a_real_pipe(run: str) -> None:
     python = shlex.quote(sys.executable)
@@ -297,7 +292,6 @@ def test_the_search_can_be_chosen(translator: Result) -> None:
     assert [one["prediction"] for one in portions] == [one["prediction"] for one in sampled]
 
 
-@pytest.mark.slow
 def test_what_to_type_next(translator: Result, partner: Result) -> None:
     words = shlex.split(translator.next_words())
     assert words[:2] == ["predict", str(translator.folder)]
@@ -305,7 +299,6 @@ def test_what_to_type_next(translator: Result, partner: Result) -> None:
     assert partner.next_words() == f"chat {partner.folder}"
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("unreported")
 def test_a_frame_of_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -337,7 +330,6 @@ def test_a_file_of_pairs_is_guessed(shell: Shell) -> None:
     assert dump(requests.assemble("pairs.yaml", {}))["text"] == recipe["text"]
 
 
-@pytest.mark.slow
 def test_the_vocabulary_grows_with_the_data(shell: Shell) -> None:
     def size(count: int, **changes: object) -> int:
         path = shell.write(f"{count}.tsv", pairs(count))

@@ -199,6 +199,7 @@ def test_a_run_keeps_its_samples_and_signatures(tmp_path: Path) -> None:
     assert [row["prediction"] for row in again] == [row["prediction"] for row in run.predictions]
 
 
+@pytest.mark.slow
 def test_a_reply_is_told_how_dull_it_is(tmp_path: Path) -> None:
     turns = ["hello", "hi", "how are you", "fine", "and you", "good"]
     path = tmp_path / "talk.txt"

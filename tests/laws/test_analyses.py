@@ -35,7 +35,11 @@ RUNS: dict[str, Callable[[Path], Run]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", RUNS)
+PLAIN = ("a classifier", "a forecaster", "a translator", "a partner in conversation")
+KINDS = [kind if kind in PLAIN else pytest.param(kind, marks=pytest.mark.slow) for kind in RUNS]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ANALYSES)
 def test_an_analysis_gives_a_claim_and_labelled_figures(name: str, kind: str, tmp_path: Path) -> None:
     run = RUNS[kind](tmp_path / "made" / "up")

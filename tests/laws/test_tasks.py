@@ -38,7 +38,8 @@ def blind(task: Any) -> float:
     return BLIND[task.name] or math.log(task.languages.target.size)
 
 
-@pytest.fixture(params=TASKS)
+# A dialogue is a translation in nearly everything.
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.slow] * (name == "dialogue")) for name in TASKS])
 def recipe(request: pytest.FixtureRequest, reviews: Path) -> Any:
     name = request.param
     own = {"path": str(reviews), "text": "review", "label": "stars"} if name == "classification" else {}
