@@ -31,7 +31,7 @@ def every_pair(case: Case = PLAIN) -> list[tuple[Cell, str]]:
 
 
 def some(chosen: Iterable[tuple[Cell, str]]) -> pytest.MarkDecorator:
-    """A test of these pairs of `cell` and `kernel`: slow, but for the LSTM and, where nothing is compiled, the sLSTM."""
+    """A test of these pairs of `cell` and `kernel`; slow but for the LSTM and, where nothing is compiled, the sLSTM."""
     return pytest.mark.parametrize(
         ("cell", "kernel"),
         [
