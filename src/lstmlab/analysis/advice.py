@@ -74,6 +74,9 @@ def _next_texts(run: Run, verdict: Verdict) -> list[str]:
         found += variety.advice(run)
     if verdict.kind == "sound" and overview.Comparison.of(run).gain <= 0:
         found.append(f"It is no better than its baseline, so give it more time: {_longer(run)}.")
+    if verdict.kind == "sound":
+        units = 2 * (setting(run, "model.encoder.hidden_size") or 0)
+        found.append(f"A larger model, as this one does not overfit, and more epochs: encoder.hidden_size={units}.")
     if setting(run, "model.context") != "attention":
         found.append("Let the decoder look back at the source at every step: context=attention.")
     if not setting(run, "model.encoder.bidirectional"):
