@@ -1,0 +1,131 @@
+"""From a table, wide or long, to a panel of series: which columns, in order of time, with nothing missing unsaid."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from lstmlab.data import calendar
+from lstmlab.data.datasets import times as clock
+from lstmlab.data.datasets.numbers import to_numbers
+from lstmlab.data.datasets.times import Step, Times
+from lstmlab.data.panel import Line, Panel
+from lstmlab.data.timeline import Done, Rows, Rules, filled, gridded, ordered
+from lstmlab.errors import InputError, nearest
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table are what."""
+
+    time: tuple[str, ...] = ()
+    """One column, or year, month, day, …; none: rows are counted."""
+    series: str | None = None
+    """Tells several series in one table apart (a long table)."""
+    targets: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
+    future: tuple[str, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """All that hold numbers, what is forecast first."""
+        return (*self.targets, *self.past, *self.future)
+
+
+def panel(
+    frame: pl.DataFrame, columns: Columns, rules: Rules, where: str, *, apart: bool = True, dated: bool = False
+) -> tuple[Panel, list[str]]:
+    """A table as a panel, and what was done to it, a sentence each.
+
+    `apart`: each of several targets is a series of its own; else they are forecast together. `dated` adds the calendar
+    to what is known ahead. Raises InputError naming file, row and column.
+    """
+    _refuse_unknown(frame, columns, where)
+    if frame.is_empty():
+        raise InputError(f"{where}: no rows")
+    values = np.stack([to_numbers(frame[name], where) for name in columns.numbers], 1)
+    times, told = _times(frame, columns, where)
+    numbers = np.arange(1, len(frame) + 1)
+    done, parts = Done(), []
+    for name, index in _groups(frame, columns.series, where):
+        at = f'{where}, series "{name}"' if name else where
+        rows, found = ordered(Rows(times[index], values[index], numbers[index]), rules, at)
+        done.add(found)
+        parts.append((name, at, rows))
+    step = _common_step(parts, columns)
+    lines: list[Line] = []
+    for name, at, rows in parts:
+        rows, found = filled(gridded(rows, step, at), rules, columns.numbers, len(columns.targets), at)
+        done.add(found)
+        lines += _lines(name, rows, columns, step, apart=apart, dated=dated)
+    names = ("value",) if apart and len(columns.targets) > 1 else columns.targets
+    known_ahead = (*columns.future, *(calendar.names(step) if dated else ()))
+    return Panel(tuple(lines), names, columns.past, known_ahead, step), [*filter(None, [told]), *done.words(rules)]
+
+
+def _lines(name: str, rows: Rows, columns: Columns, step: Step, *, apart: bool, dated: bool) -> list[Line]:
+    targets, past = len(columns.targets), len(columns.past)
+    values, known, ahead = np.split(rows.values, [targets, targets + past], 1)
+    if dated:
+        ahead = np.concatenate([ahead, calendar.features(rows.times, step)], 1)
+    if not apart or targets == 1:
+        return [Line(name, rows.times, values, known, ahead)]
+    return [
+        Line(f"{name} {target}".strip(), rows.times, values[:, at : at + 1], known, ahead)
+        for at, target in enumerate(columns.targets)
+    ]
+
+
+def _times(frame: pl.DataFrame, columns: Columns, where: str) -> tuple[Times, str]:
+    if not columns.time:
+        if columns.series is None:
+            return np.arange(1, len(frame) + 1), ""
+        # Without times, each series counts its own rows.
+        return frame.select(pl.int_range(1, pl.len() + 1).over(columns.series)).to_series().to_numpy(), ""
+    if len(columns.time) == 1:
+        return clock.to_times(frame[columns.time[0]], where)
+    return clock.from_fields([frame[name] for name in columns.time], where), ""
+
+
+def _groups(frame: pl.DataFrame, series: str | None, where: str) -> list[tuple[str, NDArray[np.int64]]]:
+    """The rows of each series, in the order in which they first appear."""
+    if series is None:
+        return [("", np.arange(len(frame)))]
+    column = frame[series].cast(pl.String).str.strip_chars()
+    empty = (column.is_null() | (column == "")).fill_null(True).arg_true()
+    if len(empty):
+        raise InputError(f'{where}, row {int(empty[0]) + 1}, column "{series}": no name of a series')
+    found = pl.DataFrame({"name": column}).with_row_index("at").group_by("name", maintain_order=True).agg("at")
+    return [(str(name), np.array(rows, np.int64)) for name, rows in found.iter_rows()]
+
+
+def _common_step(parts: Sequence[tuple[str, str, Rows]], columns: Columns) -> Step:
+    """The step of all series: that of the longest one, with which the others have to agree."""
+    if not columns.time:
+        return Step(numbers=1)
+    _, _, longest = max(parts, key=lambda part: len(part[2].times))
+    return clock.step_of(longest.times)
+
+
+def _refuse_unknown(frame: pl.DataFrame, columns: Columns, where: str) -> None:
+    roles = {
+        "time": columns.time,
+        "series": (columns.series,) if columns.series else (),
+        "target": columns.targets,
+        "past": columns.past,
+        "future": columns.future,
+    }
+    seen: dict[str, str] = {}
+    for role, names in roles.items():
+        for name in names:
+            if name not in frame.columns:
+                match = nearest(name, frame.columns)
+                raise InputError(
+                    f'{where}: no column "{name}" (data.{role}). Columns: {", ".join(frame.columns[:20])}.'
+                    + (f" Did you mean {role}={match[0]}?" if match else "")
+                )
+            if name in seen:
+                raise InputError(f'{where}: the column "{name}" is given twice, as data.{seen[name]} and data.{role}')
+            seen[name] = role
