@@ -52,7 +52,7 @@ def numeric_share(column: pl.Series) -> float:
     text = text.filter(~text.str.to_lowercase().is_in(MISSING))
     if text.is_empty():
         return 0.0
-    return float(text.str.contains(f"{_PLAIN}|{_THOUSANDS}|{_DECIMAL_COMMA}").mean() or 0.0)
+    return int(text.str.contains(f"{_PLAIN}|{_THOUSANDS}|{_DECIMAL_COMMA}").sum()) / len(text)
 
 
 def _refuse_text(text: pl.Series, known: pl.Series, where: str, column: pl.Series) -> None:
