@@ -21,6 +21,7 @@ from pathlib import Path
 
 STEPS = 454
 """Batches of 64 in 29,000 sentences."""
+LOGGED = 50
 MARKS, ELISION = re.compile(r"([.,!?;:()\"])"), re.compile(r"(['’])")
 
 
@@ -32,8 +33,9 @@ def tokenised(text: str) -> str:
 def joey(python: str, script: str, folder: str, epochs: int, place: Path) -> dict[str, float]:
     """JoeyNMT's own figures, read from what it logs."""
     for file in (Path(script), Path(script).with_suffix(".yaml")):
-        # It tests what it has validated: once, at the very end, so that nothing of it falls into training.
-        text = re.sub(r"validation_freq: \d+", f"validation_freq: {epochs * STEPS}", file.read_text(encoding="utf-8"))
+        # It tests what it has validated: once, near the end, at a multiple of the steps between two lines of its log.
+        last = epochs * STEPS // LOGGED * LOGGED
+        text = re.sub(r"validation_freq: \d+", f"validation_freq: {last}", file.read_text(encoding="utf-8"))
         (place / file.name).write_text(text, encoding="utf-8")
     command = [python, Path(script).name, os.path.abspath(folder), str(epochs)]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
