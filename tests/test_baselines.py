@@ -107,33 +107,36 @@ def test_one_class_is_refused():
         baselines.linear_text(["a", "b"], [1], ["a"])
 
 
+SERIES = np.array([[1.0, 10], [2, 20], [4, 40], [8, 80]])
+
+
 def test_naive_forecasts():
-    context = np.array([[1.0, 2, 3], [4, 6, 8]])
-    assert baselines.last_value(context, 2).tolist() == [[3, 3], [8, 8]]
-    assert baselines.mean(context, 2).tolist() == [[2, 2], [6, 6]]
-    assert baselines.seasonal_naive(context, 5, 2).tolist() == [[2, 3, 2, 3, 2], [6, 8, 6, 8, 6]]
-    assert baselines.seasonal_naive(context, 1, 3).tolist() == [[1], [4]]
+    at = np.array([3, 4])
+    assert baselines.last_value(SERIES, at, 2).tolist() == [[[4, 40]] * 2, [[8, 80]] * 2]
+    assert baselines.mean(SERIES, at, 1)[:, 0, 0].tolist() == [pytest.approx(7 / 3), 3.75]
+    assert baselines.seasonal_naive(SERIES, at, 3, 2)[:, :, 0].tolist() == [[2, 4, 2], [4, 8, 4]]
+    lines = baselines.drift(SERIES, at, 2)[:, :, 1]
+    assert lines.tolist() == [[55, 70], [pytest.approx(80 + 70 / 3), pytest.approx(380 / 3)]]
+    assert baselines.drift(SERIES, np.array([1]), 2)[0, :, 0].tolist() == [1, 1]
 
 
-def test_naive_forecasts_of_many_features():
-    context = np.arange(24).reshape(2, 4, 3)
-    assert baselines.last_value(context, 2)[1].tolist() == [[21, 22, 23], [21, 22, 23]]
-    assert baselines.seasonal_naive(context, 3, 2)[0].tolist() == [[6, 7, 8], [9, 10, 11], [6, 7, 8]]
-    assert baselines.mean(context, 1).shape == (2, 1, 3)
+def test_a_missing_value_is_the_one_before_it():
+    series = np.array([[np.nan], [2.0], [np.nan], [4.0]])
+    assert baselines.last_value(series, np.array([1, 2, 3, 4]), 1)[:, 0, 0].tolist() == [2, 2, 2, 4]
 
 
 def test_the_seasonal_forecast_of_a_seasonal_series_is_exact():
-    series = np.tile([3.0, 1, 4, 1, 5], 6)
-    assert (baselines.seasonal_naive(series[None, :17], 13, 5)[0] == series[17:]).all()
+    series = np.tile([3.0, 1, 4, 1, 5], 6)[:, None]
+    assert (baselines.seasonal_naive(series, np.array([17]), 13, 5)[0] == series[17:]).all()
 
 
 def test_impossible_forecasts_are_refused():
-    with pytest.raises(InputError, match="season of 4 steps does not fit a context of 3: expected 1 to 3"):
-        baselines.seasonal_naive(np.zeros((1, 3)), 2, 4)
+    with pytest.raises(InputError, match="season of 4 steps does not fit a past of 3: expected 1 to 3"):
+        baselines.seasonal_naive(SERIES, np.array([3]), 2, 4)
     with pytest.raises(InputError, match="at least one step"):
-        baselines.mean(np.zeros((1, 3)), 0)
+        baselines.mean(SERIES, np.array([3]), 0)
     with pytest.raises(InputError, match="at least one step"):
-        baselines.last_value(np.zeros((1, 0)), 1)
+        baselines.last_value(np.zeros((0, 1)), np.array([1]), 1)
 
 
 @pytest.mark.slow

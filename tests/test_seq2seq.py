@@ -14,7 +14,8 @@ from lstmlab.data.tokens import Tokens
 from lstmlab.decoding import Hypothesis, SearchSettings
 from lstmlab.errors import InputError
 from lstmlab.tasks import rivals, writing
-from lstmlab.tasks.seq2seq import TeacherForcing, Translation
+from lstmlab.tasks.forcing import TeacherForcing
+from lstmlab.tasks.seq2seq import Translation
 from lstmlab.training import experiment
 from lstmlab.training.inference import Predictor
 from lstmlab.types import Example

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,9 +15,11 @@ from lstmlab.analysis import ANALYSES
 from lstmlab.analysis.alignments import heatmap
 from lstmlab.analysis.document import document, observations
 from lstmlab.data.check import Finding, check
-from lstmlab.data.corpus import Corpus
+from lstmlab.data.corpus import Corpus, Part
 from lstmlab.data.datasets import files, named, synthetic
 from lstmlab.data.load import DataSettings, Watch, read
+from lstmlab.data.series import SeriesSettings
+from lstmlab.data.series_check import check_series
 from lstmlab.decoding import SearchSettings
 from lstmlab.disk import save
 from lstmlab.errors import InputError, unknown
@@ -25,6 +27,8 @@ from lstmlab.report import Section, render, write
 from lstmlab.tasks import TASKS
 from lstmlab.tasks.task import Recipe
 from lstmlab.training import experiment, questions
+from lstmlab.training.backtest import Origin, backtest
+from lstmlab.training.continuation import Continuation, carry_on
 from lstmlab.training.conversation import Conversation
 from lstmlab.training.experiment import Monitor
 from lstmlab.training.inference import Predictor
@@ -43,7 +47,8 @@ class Result:
 
     def __repr__(self) -> str:
         test = self.run.metrics.get("test", {}) if self.run.finished else {}
-        return f"<{self.run.title}: {', '.join(f'{name} {value:.4g}' for name, value in test.items()) or 'unfinished'}>"
+        told = ", ".join(f"{name} {value:.4g}" for name, value in test.items() if value is not None)
+        return f"<{self.run.title}: {told or 'unfinished'}>"
 
     @property
     def folder(self) -> Path:
@@ -88,6 +93,17 @@ class Result:
         """Whether its answers are texts it writes."""
         return self.run.recipe["task"] in questions.PAIRS
 
+    @property
+    def forecasts(self) -> bool:
+        """Whether it forecasts series."""
+        return self.run.recipe["task"] == "forecasting"
+
+    def forecast(
+        self, file: str | Path | None = None, horizon: int | None = None, *, encoding: str | None = None
+    ) -> list[Continuation]:
+        """What comes after the end of every series in a file with the run's columns, or of the run's own data."""
+        return carry_on(self.predictor, None if file is None else Path(file), horizon, encoding)
+
     def search(self, changes: Mapping[str, Any]) -> SearchSettings | None:
         """How answers are searched for with these changes; None where nothing is searched. Refuses idle changes."""
         return self.predictor.searching(changes) if changes else self.predictor.search
@@ -116,7 +132,7 @@ class Result:
     ) -> tuple[dict[str, float], int]:
         """Scores on a labelled file, or on the run's own test part; and how many examples that were."""
         task = self.predictor.task
-        part: Corpus | None
+        part: Part | None
         if file is None:
             data = task.load(task.recipe, Watch(say))
             self.run.refuse_changed(data.source)
@@ -129,6 +145,10 @@ class Result:
         if part is None:
             raise InputError(f"{self.run.title} has no test part: give a labelled file with --input")
         return self.predictor.score(part, where), len(part)
+
+    def backtest(self, origins: int = 10, *, refit: bool = False, watch: Watch = Watch()) -> list[Origin]:
+        """Errors of a forecaster at several times of its test part; with `refit` a model is trained before each."""
+        return backtest(self.predictor, origins, refit=refit, watch=watch)
 
     def read_inputs(self, file: Path, encoding: str | None = None) -> list[Any]:
         """The inputs in a file: one a line, or the column the run was trained on."""
@@ -265,16 +285,23 @@ def open_run(word: str | Path | None = None, *, root: str | Path = RUNS) -> Resu
     return Result(find_run(None if word is None else str(word), Path(root)))
 
 
-def check_data(word: str, changes: Mapping[str, Any], watch: Watch) -> tuple[dict[str, Corpus], tuple[Finding, ...]]:
-    """The parts of a file, named set or recipe, and what is wrong with them."""
-    if word in named.NAMED or word in synthetic.SYNTHETIC:
-        if changes:
-            key = next(iter(changes))
-            raise InputError(
-                f"{key} would have no effect: a named set is checked as it is; settings belong to a recipe"
-            )
-        parts = read(DataSettings(name=word), 0, watch)[0]
+def check_data(word: str, changes: Mapping[str, Any], watch: Watch) -> tuple[dict[str, Sized], tuple[Finding, ...]]:
+    """The parts of a file, named set or recipe (of series: the series), and what is wrong with them."""
+    known = named.NAMED.get(word)
+    if (known is not None or word in synthetic.SYNTHETIC) and changes:
+        key = next(iter(changes))
+        raise InputError(f"{key} would have no effect: a named set is checked as it is; settings belong to a recipe")
+    if known is not None and known.series is not None:
+        panel, findings = check_series(SeriesSettings(name=word))
+        return {"series": panel.lines}, findings
+    if known is not None or word in synthetic.SYNTHETIC:
+        parts: dict[str, Corpus] = read(DataSettings(name=word), 0, watch)[0]
     else:
         recipe = request.assemble(word, changes)
-        parts = TASKS[recipe.task].load(recipe, watch).parts
-    return parts, check(parts)
+        data: Any = getattr(recipe, "data", None)
+        if isinstance(data, SeriesSettings):
+            panel, findings = check_series(data)
+            return {"series": panel.lines}, findings
+        found = TASKS[recipe.task].load(recipe, watch).parts
+        parts = {name: part for name, part in found.items() if isinstance(part, Corpus)}
+    return {**parts}, check(parts)

@@ -12,6 +12,7 @@ from lstmlab.data import contents
 from lstmlab.data.datasets import files, folders, pair_tables
 from lstmlab.data.guess import Guess, guess
 from lstmlab.data.pairs import PairSettings
+from lstmlab.data.series import SeriesSettings
 from lstmlab.errors import InputError, nearest
 from lstmlab.recipe import Tree
 from lstmlab.tasks import TASKS
@@ -54,7 +55,22 @@ OWN: dict[str, Tree] = {
     },
     "translation": _PAIRS,
     "dialogue": _PAIRS,
-    "forecasting": {"training": {"epochs": 50, "optimizer": {"learning_rate": 0.005, "schedule": "cosine"}}},
+    # A few hundred to a hundred thousand steps: all steps ahead at once; each window less its last value, so that a
+    # level that moves is no trouble.
+    "forecasting": {
+        "model": {
+            "encoder": {"cell": "lstm", "hidden_size": 64, "bidirectional": False},
+            "strategy": "direct",
+            "normalise": "last",
+        },
+        "training": {
+            "epochs": 40,
+            "patience": 6,
+            "batch_size": 32,
+            "bucket": False,
+            "optimizer": {"learning_rate": 0.002, "schedule": "cosine", "clip": 1.0},
+        },
+    },
 }
 
 
@@ -118,7 +134,7 @@ def _refuse_side(path: Path) -> None:
         raise InputError(f"{path} looks like one side of aligned files: lstmlab train translation {words}")
 
 
-_OF_FILES = ("classification", "translation", "dialogue")
+_OF_FILES = ("classification", "translation", "dialogue", "forecasting")
 """The tasks a file of one's own is trained for."""
 
 
@@ -142,8 +158,12 @@ def assemble(word: str, changes: Mapping[str, Any]) -> Recipe:
 def _missing_columns(recipe: Recipe, changes: Mapping[str, Any]) -> dict[str, object]:
     """The columns of one's own file that nobody named, guessed."""
     data: Any = getattr(recipe, "data", None)
+    if isinstance(data, SeriesSettings):
+        return _missing_series(data, changes)
     pairs = isinstance(data, PairSettings)
     keys = [key for key in (("source", "target") if pairs else ("text", "label")) if hasattr(data, key)]
+    if getattr(data, "sequence", None) is not None:
+        return {}  # no text is read, and a missing label is told by the reader
     missing = [f"data.{key}" for key in keys if getattr(data, key) is None]
     if not missing or getattr(data, "path", None) is None:
         return {}
@@ -157,10 +177,22 @@ def _missing_columns(recipe: Recipe, changes: Mapping[str, Any]) -> dict[str, ob
     return {key: found.settings[key] for key in missing if key in found.settings}
 
 
+def _missing_series(data: SeriesSettings, changes: Mapping[str, Any]) -> dict[str, object]:
+    """What nobody said of a table of series: its time, what is forecast, how far back and ahead."""
+    if data.path is None or data.target is not None:
+        return {}
+    found = guess(Path(data.path), encoding=data.encoding)
+    if found.task != "forecasting":
+        raise InputError(f"{data.path}: no column of numbers found that could be forecast: {' '.join(found.reasons)}")
+    _refuse_unsure(found, changes)
+    typed = {_tail(key) for key in changes}
+    return {key: value for key, value in found.settings.items() if _tail(key) not in typed | {"path"}}
+
+
 def columns_typed(changes: Mapping[str, Any]) -> bool:
     """Whether somebody named both columns, so that nothing about them is guessed."""
     typed = {_tail(key) for key in changes}
-    return {"text", "label"} <= typed or {"source", "target"} <= typed
+    return {"text", "label"} <= typed or {"source", "target"} <= typed or {"target", "time"} <= typed
 
 
 def _refuse_unsure(found: Guess, changes: Mapping[str, Any]) -> None:
@@ -170,6 +202,8 @@ def _refuse_unsure(found: Guess, changes: Mapping[str, Any]) -> None:
     told = "; ".join(found.alternatives or found.reasons)
     if found.task in ("translation", "dialogue"):
         raise InputError(f"not sure what this is. {' '.join(found.reasons)} Say which: {told}")
+    if found.task == "forecasting":
+        raise InputError(f"not sure which column is to be forecast: {told}. Say which: target=COLUMN")
     raise InputError(f"not sure which columns are meant: {told}. Name them with text=COLUMN label=COLUMN")
 
 

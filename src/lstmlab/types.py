@@ -71,6 +71,7 @@ class Padded:
 class Batch:
     """What one step learns from. `index` [B] leads every prediction back to its Example.
 
+    `series` [B] says which of the series seen in training each example is of (-1: none of them).
     `hints` [B T C] are numbers that stand beside each step of a training batch where the task has counted some.
     """
 
@@ -78,6 +79,7 @@ class Batch:
     targets: Tensor | None
     index: Int[Tensor, "B"]
     second: Padded | None = None
+    series: Int[Tensor, "B"] | None = None
     hints: Padded | None = None
 
     @property
@@ -94,6 +96,7 @@ class Batch:
             None if self.targets is None else self.targets.to(device),
             self.index.to(device),
             None if self.second is None else self.second.to(device),
+            None if self.series is None else self.series.to(device),
             None if self.hints is None else self.hints.to(device),
         )
 

@@ -63,7 +63,7 @@ def test_each_task_has_its_own_analysis(tmp_path: Path) -> None:
         "errors",
     ]
     assert [name for name in ANALYSES if ANALYSES[name].applies(numbers)] == [
-        "data", "model", "curves", "scores", "forecasts"]  # fmt: skip
+        "data", "model", "curves", "scores", "feedback"]  # fmt: skip
     pairs = translation_run(tmp_path / "t"), dialogue_run(tmp_path / "d")
     assert [[name for name in ANALYSES if ANALYSES[name].applies(one)] for one in pairs] == [
         ["data", "model", "curves", "scores", "translations", "attention"],
@@ -96,4 +96,4 @@ def test_what_training_writes_can_be_analysed(reviews: Path, tmp_path: Path) -> 
         assert found.claim.endswith(".")
         assert [problem for figure in found.figures for problem in unlabelled(figure)] == []
     series = lstmlab.train("sine", root=tmp_path / "runs", epochs=1, horizon=20).run
-    assert "of 20 steps" in ANALYSES["forecasts"].section(series).claim
+    assert "of 20 steps" in ANALYSES["feedback"].section(series).claim

@@ -82,7 +82,8 @@ BASE: dict[str, dict[str, Any]] = {
         "training.optimizer.learning_rate": 0.01,
     },
     "forecasting": {
-        "data.points": 120, "data.window": 10, "data.horizon": 5, "data.valid_fraction": 0.2, "training.steps": 5,
+        "data.name": "sine", "data.points": 120, "data.window": 10, "data.horizon": 5, "data.valid_fraction": 0.2,
+        "training.steps": 5,
         "training.batch_size": 16, "model.encoder.hidden_size": 4, "training.optimizer.learning_rate": 0.01,
     },
     "translation": {"data.path": "pairs.tsv", "data.source": "english", "data.target": "french", **PAIRS},
@@ -148,6 +149,14 @@ TRAINING: dict[str, Change] = {
     "patience": (1, WORSE),
     **{f"optimizer.{name}": change for name, change in OPTIMIZER.items()},
 }
+
+# A table of one's own instead of the sine, and what forecasts more than one step of it at once.
+TABLE = {
+    "data.name": None, "data.points": None, "data.path": "series.csv", "data.time": "time", "data.target": "y",
+    "model.strategy": "direct",
+}  # fmt: skip
+PLACES = {**TABLE, "data.path": "places.csv", "data.repeated": "first"}
+DECODER = {"model.strategy": "decoder"}
 
 SAMPLE = {"decoding.method": "sample", "decoding.beam_size": None}
 PHRASES = {"data.path": None, "data.source": None, "data.target": None, "data.name": "phrases", "data.limit": 60}
@@ -225,6 +234,9 @@ CHANGES: dict[str, dict[str, Change]] = {
         "data.test": ("others.csv", {}),
         "data.text": ("other", {}),
         "data.label": ("flag", {}),
+        "data.sequence": ("walk", {"data.path": "walks.csv"}),
+        "data.folds": (4, {}),
+        "data.fold": (2, {"data.folds": 4}),
         "data.length": (12, PARITY),
         "data.count": (70, PARITY),
         "text.lowercase": (False, {}),
@@ -254,32 +266,61 @@ CHANGES: dict[str, dict[str, Change]] = {
     },
     "forecasting": COMMON | {
         "task": ("classification", {}),
-        "data.name": ("cosine", {}),
+        "data.name": ("airline-passengers", {"data.points": None}),
+        "data.path": ("places.csv", {**TABLE, "data.repeated": "mean"}),
+        "data.valid": ("later.csv", {**TABLE, "data.test": "latest.csv", "data.missing": "interpolate"}),
+        "data.test": ("later.csv", TABLE),
+        "data.encoding": ("cp1252", {**PLACES, "data.series": "place"}),
+        "data.time": ("day", TABLE),
+        "data.target": ("z", TABLE),
+        "data.series": ("place", PLACES),
+        "data.past": ("z", TABLE),
+        "data.future": ("z", TABLE),
+        "data.calendar": (True, TABLE),
+        "data.channels": ("together", {**TABLE, "data.target": "y,z"}),
+        "data.missing": ("forward", {**TABLE, "data.path": "gaps.csv", "data.missing": "interpolate"}),
+        "data.repeated": ("mean", PLACES),
+        "data.sort": (True, {**TABLE, "data.path": "disorder.csv"}),
+        "data.test_fraction": (0.3, TABLE),
         "data.points": (130, {}),
         "data.end": (50.0, {}),
         "data.window": (11, {}),
         "data.steps": (2, {}),
         "data.horizon": (6, {}),
+        "data.stride": (2, {}),
+        "data.test_stride": (1, TABLE),
         "data.valid_fraction": (0.3, {}),
         "data.limit": (50, {}),
         "data.season": (7, {}),
         "data.scale": ("none", {}),
         "model.encoder.bidirectional": (True, {}),
+        "model.strategy": ("direct", {}),
+        "model.segment": (2, TABLE),
+        "model.normalise": ("last", {}),
+        "model.head": ("gaussian", {}),
+        "model.quantiles": ([0.2, 0.5, 0.8], {"model.head": "quantile"}),
+        "model.loss": ("mae", {}),
         "model.change": (True, {}),
         "model.input_noise": (0.1, {}),
+        "model.dropout": (0.5, {}),
+        "model.series_size": (2, TABLE),
+        "teacher_forcing.ratio": (0.5, {**DECODER, "teacher_forcing.final_ratio": 0.5}),
+        "teacher_forcing.final_ratio": (0.0, DECODER),
+        "teacher_forcing.schedule": ("exponential", {**DECODER, "teacher_forcing.final_ratio": 0.0}),
     },
 }  # fmt: skip
 
 REFUSED = {
     *((task, "task") for task in CHANGES),
-    ("forecasting", "data.name"),
     ("dialogue", "data.source"),
     ("dialogue", "data.target"),
 }
 """What has one value only, once the recipe is chosen; a text file of dialogues has no columns."""
 SHARED = {("dialogue", path) for path in SEQ2SEQ.keys() | COMMON.keys() if not path.startswith("data.")}
 """What is the very same code for another task, where its effect is seen."""
-NAMED = {("dialogue", "data.name"), ("translation", "data.name")}
+MENDS = {("forecasting", "data.sort")}
+"""What makes something of data that is refused otherwise."""
+NAMED = {(task, "data.name") for task in ("dialogue", "translation", "forecasting")}
 """What only real data can show."""
 
 PATHS = [
@@ -311,6 +352,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             lines.append("\t".join((" ".join(words), " ".join(reversed(words)) + ".", " ".join(words[1:]) + "!")))
         (folder / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
         common = common or lines[1:9]
+    write_series(folder, rng)
+    rows = [
+        f"w{at // 4}\t{rng.random():.3f}\t{' '.join(rng.choices([*PLAIN, GOOD[0]], k=5))}\t{at // 4 % 2 == 0}"
+        for at in range(200)
+    ]
+    (folder / "walks.csv").write_text("\n".join(["walk\tx\treview\tstars", *rows]) + "\n", encoding="utf-8")
     first: list[str] = []
     for name in ("talk", "more-talk"):
         turns = [" ".join(rng.choices([*PLAIN, "Café", "A"], k=rng.randint(2, 6))) for _ in range(120)]
@@ -319,6 +366,22 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         first = first or blocks[:4]
         (folder / f"{name}.txt").write_text("\n\n".join([*blocks, *first]) + "\n", encoding="utf-8")
     return folder
+
+
+def write_series(folder: Path, rng: random.Random) -> None:
+    """Two series by the hour: as they are, with gaps, in disorder, of two places; and what comes later."""
+    values = [(rng.random(), rng.random()) for _ in range(200)]
+    rows = [f"2024-01-{1 + at // 24:02} {at % 24:02}:00,{2024 + at}-01-01" for at in range(200)]
+    lines = [f"{row},{y:.3f},{z:.3f}" for row, (y, z) in zip(rows, values, strict=True)]
+    parts = {
+        "series": lines[:120], "later": lines[120:160], "latest": lines[160:], "gaps": lines[:40] + lines[43:120],
+        "disorder": [lines[1], lines[0], *lines[2:120]],
+    }  # fmt: skip
+    for name, part in parts.items():
+        (folder / f"{name}.csv").write_text("\n".join(["time,day,y,z", *part]) + "\n", encoding="utf-8")
+    places = [f"{line},{place}" for line in lines[:120] for place in ("Orléans", "Nice")]
+    places = [line.replace(",0.", ",1.", 1) if line.endswith("Nice") else line for line in places]
+    (folder / "places.csv").write_text("\n".join(["time,day,y,z,place", *places]) + "\n", encoding="utf-8")
 
 
 Outcome = tuple[str, dict[str, torch.Tensor]]
@@ -378,6 +441,10 @@ def test_every_setting_has_an_effect_or_is_refused(task: str, path: str, data: P
     if (task, path) in REFUSED:
         with pytest.raises(InputError, match=path.rsplit(".", 1)[-1]):
             outcome(task, base, {path: value})
+    elif (task, path) in MENDS:
+        with pytest.raises(InputError, match=path):
+            outcome(task, base, {})
+        assert outcome(task, base, {path: value})
     else:
         assert not same(outcome(task, base, {}), outcome(task, base, {path: value})), f"{path}={value} changed nothing"
 

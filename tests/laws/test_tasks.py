@@ -1,6 +1,7 @@
 """Laws of tasks: a blind guess at the start, eight examples by heart, restore predicts what prepare did, no leaks."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import torch
 from conftest import PLAIN
 from lstmlab import request
 from lstmlab.api import run_recipe
-from lstmlab.data.corpus import Dataset
+from lstmlab.data.corpus import Corpus, Dataset
 from lstmlab.data.load import Watch
+from lstmlab.data.panel import Windows
 from lstmlab.tasks import TASKS
 from lstmlab.training.evaluation import evaluate
 from lstmlab.training.inference import Predictor
@@ -24,7 +26,14 @@ SMALL: dict[str, dict[str, Any]] = {
     "translation": {**PAIRS, "data.name": "phrases", "glance": 5},
     "dialogue": {**PAIRS, "glance": 5},
     "classification": {"hidden_size": 16, "model.embedding.size": 16},
-    "forecasting": {"hidden_size": 16, "points": 300, "end": 30.0, "horizon": 20, "valid_fraction": 0.2},
+    "forecasting": {
+        "data.name": "sine",
+        "hidden_size": 16,
+        "points": 300,
+        "end": 30.0,
+        "horizon": 20,
+        "valid_fraction": 0.2,
+    },
 }
 BLIND = {"classification": math.log(2), "forecasting": 1.0, "translation": None, "dialogue": None}
 """Loss of knowing nothing: ln K for two balanced classes, ln V for a vocabulary; the variance of scaled values."""
@@ -108,15 +117,25 @@ def test_restore_predicts_what_prepare_did(tmp_path: Path, recipe: Any) -> None:
 def test_a_poisoned_test_part_changes_nothing_that_was_fitted(recipe: Any) -> None:
     task, data = prepared(recipe)
     assert data.test is not None
-    poison = (
-        pl.Series("inputs", [[1e9] * recipe.data.window] * len(data.test))
-        if recipe.task == "forecasting"
-        else pl.Series("inputs", ["zzz poison qqq"] * len(data.test))
-    )
-    poisoned = type(data.test)(data.test.frame.with_columns(poison), "poisoned")
-    other = TASKS[recipe.task].prepare(recipe, Dataset(data.train, data.valid, poisoned, data.source), Watch())
+    other = TASKS[recipe.task].prepare(recipe, poisoned(data), Watch())
     assert other.saved() == task.saved()
     assert "poison" not in str(other.saved())
+
+
+def poisoned(data: Dataset) -> Dataset:
+    """The same data with a test part of another world: words nobody knows, or a spike where the future begins."""
+    test: Any = data.test
+    if not isinstance(test, Windows):
+        frame = test.frame.with_columns(pl.Series("inputs", ["zzz poison qqq"] * len(test)))
+        return replace(data, test=Corpus(frame, "poisoned"))
+    lines = []
+    for number, line in enumerate(test.panel.lines):
+        values = line.values.copy()
+        values[test.origins[test.series == number].min() :] = 1e9
+        lines.append(replace(line, values=values))
+    panel = replace(test.panel, lines=tuple(lines))
+    parts = {name: replace(part, panel=panel) for name, part in data.parts.items()}  # type: ignore[type-var]
+    return replace(data, **parts)  # type: ignore[arg-type]
 
 
 def test_batches_do_not_change_answers(recipe: Any) -> None:
@@ -133,5 +152,5 @@ def test_batches_do_not_change_answers(recipe: Any) -> None:
 
 def test_past_train_and_test_do_not_overlap(recipe: Any) -> None:
     _, data = prepared(recipe)
-    ids = [set(part.frame["id"]) for part in data.parts.values()]
+    ids = [{example.id for example in part} for part in data.parts.values()]
     assert all(first.isdisjoint(second) for i, first in enumerate(ids) for second in ids[i + 1 :])

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lstmlab.analysis import alignments, curves, errors, forecasts, overview, sentences
+from lstmlab.analysis import alignments, curves, errors, forecasts, horizons, overview, sentences
 from lstmlab.report import Section
 from lstmlab.training.run import Run
 
@@ -25,5 +25,6 @@ ANALYSES: dict[str, Analysis] = {
     "translations": Analysis(sentences.section, sentences.translates),
     "replies": Analysis(sentences.section, sentences.replies),
     "attention": Analysis(alignments.section, alignments.applies),
-    "forecasts": Analysis(forecasts.section, forecasts.applies),
+    "feedback": Analysis(forecasts.section, forecasts.applies),
+    "forecasts": Analysis(horizons.section, horizons.applies),
 }

@@ -128,5 +128,5 @@ def _next_forecast(run: Run) -> list[str]:
     if training["batch_size"] >= run.summary["data"].get("parts", {}).get("train", np.inf):
         found.append("Many small steps in place of one large step an epoch: batch_size=64.")
     if training["optimizer"]["schedule"] == "constant":
-        found.append("A learning rate that decays to zero: schedule=cosine.")
+        found.append("A learning rate that decays to zero: optimizer.schedule=cosine.")
     return found

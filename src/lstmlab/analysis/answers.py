@@ -57,7 +57,7 @@ class Answers:
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """Words of each text [N], parted by blanks."""
-        return np.array([len(str(row["input"]).split()) for row in self.rows], np.int64)
+        return np.array([_length(row["input"]) for row in self.rows], np.int64)
 
     @property
     def wrong(self) -> NDArray[np.int64]:
@@ -131,3 +131,8 @@ def by_length(answers: Answers, most: int = 5) -> list[LengthBin]:
             )
         )
     return bins if len(bins) > 1 else []
+
+
+def _length(given: Any) -> int:
+    """Words of a text, steps of a sequence."""
+    return len(given) if isinstance(given, list) else len(str(given).split())

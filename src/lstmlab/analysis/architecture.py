@@ -75,14 +75,48 @@ def architecture(run: Run) -> str:
 
 
 def _forecaster(run: Run) -> str:
-    told, recipe = run.recipe["model"], run.recipe
+    told, data = run.recipe["model"], run.recipe["data"]
+    segment = told.get("segment") or 1
+    pieces = "one step at a time" if segment == 1 else f"{segment} steps together as one of the encoder's"
+    before = {
+        "last": " Each window is read less its last value, which is added to the forecast again.",
+        "standard": " Each window is brought to mean 0 and deviation 1, and the forecast back.",
+    }.get(str(told.get("normalise")), "")
+    return (
+        f"A window of {data['window']} steps, {pieces}, goes into the encoder ({encoder_words(run)}).{before} "
+        f"{_further_steps(told, data)} {_head_words(told)}"
+    )
+
+
+def _further_steps(told: Mapping[str, Any], data: Mapping[str, Any]) -> str:
+    """How the strategy forecasts more than one step."""
+    strategy, horizon = told.get("strategy", "recursive"), data["horizon"]
+    if strategy == "direct":
+        return f"A linear layer gives all {horizon} steps ahead at once from its last output."
+    if strategy == "decoder":
+        return "A decoder of the same kind goes on from its last state, fed at each step with the value before."
+    if strategy == "parallel":
+        return (
+            "From its last state the same cell writes every segment of the horizon in one step, told only which it is "
+            "(SegRNN): nothing is fed back."
+        )
     aim = "the change from the last value" if told.get("change") else "the next value"
     return (
-        f"A window of {recipe['data']['window']} numbers, one at a time, goes into the encoder "
-        f"({encoder_words(run)}); "
-        f"its last output goes through one linear unit, which gives {aim}. Further steps are forecast by "
-        "moving the window on over the model's own forecasts. Loss: mean squared error in scaled units."
+        f"Its last output goes through one linear layer, which gives {aim}; further steps are forecast by moving the "
+        "window on over the model's own forecasts."
     )
+
+
+def _head_words(told: Mapping[str, Any]) -> str:
+    """What is said of each value, and what being wrong costs."""
+    head = told.get("head", "point")
+    if head == "quantile":
+        levels = listed([f"{level:g}" for level in told["quantiles"]])
+        return f"Of each value it gives the quantiles {levels}. Loss: pinball, in scaled units."
+    if head == "gaussian":
+        return "Of each value it gives mean and deviation of a normal distribution. Loss: its negative log-likelihood."
+    losses = {"mae": "mean absolute error", "huber": "Huber's"}
+    return f"Loss: {losses.get(str(told.get('loss')), 'mean squared error')}, in scaled units."
 
 
 def _classifier(run: Run) -> str:

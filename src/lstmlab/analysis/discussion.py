@@ -2,7 +2,18 @@
 
 import numpy as np
 
-from lstmlab.analysis import advice, alignments, curves, errors, faults, forecasts, overview, scarcity, sentences
+from lstmlab.analysis import (
+    advice,
+    alignments,
+    curves,
+    errors,
+    faults,
+    forecasts,
+    horizons,
+    overview,
+    scarcity,
+    sentences,
+)
 from lstmlab.analysis.answers import Answers, by_length
 from lstmlab.analysis.outputs import Outputs
 from lstmlab.analysis.variety import Variety
@@ -67,6 +78,11 @@ def _assess(run: Run, verdict: curves.Verdict) -> tuple[list[str], list[str]]:
         told = forecasts.Forecasts.of(run)
         near = told.first_beyond(forecasts.NEAR * told.amplitude)
         (good if near is None else bad).append(forecasts.held_words(told))
+    if horizons.applies(run):
+        ahead = horizons.Ahead.of(run)
+        if ahead.last_useful:
+            (good if ahead.last_useful == ahead.horizon else bad).append(horizons.reach_words(ahead))
+        bad += horizons.weaknesses(ahead)
     if sentences.translates(run) or sentences.replies(run):
         _assess_outputs(run, Outputs.of(run), good, bad)
     return good, bad
@@ -110,6 +126,8 @@ def _bad_outputs(run: Run) -> list[str]:
             "section on the "
             "forecast has the numbers."
         ]
+    if horizons.applies(run):
+        return [horizons.copy_words(horizons.Ahead.of(run)), *filter(None, [horizons.bias_words(run)])]
     if sentences.translates(run) or sentences.replies(run):
         return _bad_texts(run, Outputs.of(run))
     return []

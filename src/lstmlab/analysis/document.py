@@ -3,7 +3,7 @@
 import shlex
 from datetime import datetime
 
-from lstmlab.analysis import ANALYSES, alignments, curves, errors, forecasts, overview, sentences
+from lstmlab.analysis import ANALYSES, alignments, curves, errors, forecasts, horizons, overview, sentences
 from lstmlab.analysis.answers import Answers
 from lstmlab.analysis.architecture import listed, model_words
 from lstmlab.analysis.discussion import discussion
@@ -15,7 +15,7 @@ from lstmlab.report import Document, Section, excerpt
 from lstmlab.report.text import Value
 from lstmlab.training.run import Run
 
-ORDER = ("data", "model", "curves", "scores", "errors", "translations", "replies", "attention", "forecasts")
+ORDER = ("data", "model", "curves", "scores", "errors", "translations", "replies", "attention", "feedback", "forecasts")
 NOTES = "notes.md"
 
 
@@ -47,6 +47,8 @@ def observations(run: Run) -> list[str]:
             told.append(errors.calibration_words(answers))
     if forecasts.applies(run):
         told.append(forecasts.held_words(forecasts.Forecasts.of(run)))
+    if horizons.applies(run):
+        told += [horizons.claim(horizons.Ahead.of(run)), horizons.copy_words(horizons.Ahead.of(run))]
     if sentences.translates(run):
         told.append(sentences.summary(run, Outputs.of(run)))
     if sentences.replies(run):

@@ -1,13 +1,13 @@
 """What a score has to beat: simple methods, fitted on the training part alone."""
 
-from lstmlab.baselines.forecasts import last_value, mean, seasonal_naive
-from lstmlab.baselines.labels import MANY, linear_text, majority
+from lstmlab.baselines.forecasts import drift, last_value, mean, seasonal_naive
+from lstmlab.baselines.labels import MANY, linear_signals, linear_text, majority
 from lstmlab.baselines.texts import Retrieval, WordForWord, copy_source
 from lstmlab.baselines.words import PIECE, TOKEN, WORD
 
 __all__ = [
-    "MANY", "linear_text", "majority",
-    "last_value", "mean", "seasonal_naive",
+    "MANY", "linear_text", "linear_signals", "majority",
+    "last_value", "seasonal_naive", "drift", "mean",
     "Retrieval", "WordForWord", "copy_source",
     "PIECE", "TOKEN", "WORD",
 ]  # fmt: skip

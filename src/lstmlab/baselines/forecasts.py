@@ -1,37 +1,55 @@
-"""What a forecast has to beat: last value, seasonal naive, mean.
+"""What a forecast has to beat, from nothing but the series' own past: last value, seasonal naive, drift, mean.
 
-Letters in shapes: N examples, C context steps, F features.
+Letters in shapes: T steps known, N origins, S steps ahead, C values.
 """
 
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Float, Int, Num
 
 from lstmlab.errors import InputError
 
-
-def last_value(context: Num[np.ndarray, "N C *F"], horizon: int) -> Num[np.ndarray, "N {horizon} *F"]:
-    """Tomorrow is like today: the last step, repeated."""
-    return seasonal_naive(context, horizon, 1)
+Origins = Int[np.ndarray, "N"]
 
 
-def seasonal_naive(context: Num[np.ndarray, "N C *F"], horizon: int, season: int) -> Num[np.ndarray, "N {horizon} *F"]:
-    """The last `season` steps, repeated as often as the horizon asks."""
-    _check(context, horizon)
-    if not 1 <= season <= context.shape[1]:
-        raise InputError(
-            f"a season of {season} steps does not fit a context of {context.shape[1]}: expected 1 to {context.shape[1]}"
-        )
-    return context[:, context.shape[1] - season + np.arange(horizon) % season]
+def last_value(series: Num[np.ndarray, "T C"], origins: Origins, horizon: int) -> Float[np.ndarray, "N S C"]:
+    """Tomorrow is like today: the last step before each origin, repeated."""
+    return seasonal_naive(series, origins, horizon, 1)
 
 
-def mean(context: Num[np.ndarray, "N C *F"], horizon: int) -> Float[np.ndarray, "N {horizon} *F"]:
-    """The mean of the context, repeated."""
-    _check(context, horizon)
-    return np.repeat(context.mean(1, keepdims=True, dtype=np.float64), horizon, 1)
+def seasonal_naive(
+    series: Num[np.ndarray, "T C"], origins: Origins, horizon: int, season: int
+) -> Float[np.ndarray, "N S C"]:
+    """The last `season` steps before each origin, repeated as often as the horizon asks."""
+    known = _known(series, origins, horizon, season)
+    return known[origins[:, None] - season + np.arange(horizon) % season]
 
 
-def _check(context: np.ndarray, horizon: int) -> None:
-    if horizon < 1 or context.shape[1] < 1:
-        raise InputError(
-            f"a forecast needs a horizon and a context of at least one step, got {horizon} and {context.shape[1]}"
-        )
+def drift(series: Num[np.ndarray, "T C"], origins: Origins, horizon: int) -> Float[np.ndarray, "N S C"]:
+    """On from the last value along the line through it and the first (Hyndman & Athanasopoulos 2021, section 5.2)."""
+    known = _known(series, origins, horizon, 1)
+    last = known[origins - 1]
+    slope = (last - known[0]) / np.maximum(origins - 1, 1)[:, None]
+    return last[:, None] + slope[:, None] * np.arange(1, horizon + 1)[:, None]
+
+
+def mean(series: Num[np.ndarray, "T C"], origins: Origins, horizon: int) -> Float[np.ndarray, "N S C"]:
+    """The mean of everything before each origin, repeated."""
+    known = _known(series, origins, horizon, 1)
+    means = known.cumsum(0)[origins - 1] / origins[:, None]
+    return np.repeat(means[:, None], horizon, 1)
+
+
+def _known(series: np.ndarray, origins: np.ndarray, horizon: int, season: int) -> Float[np.ndarray, "T C"]:
+    """The series with the value before it wherever one is missing (at the start, the first there is)."""
+    if horizon < 1 or not len(series):
+        raise InputError(f"a forecast needs a horizon and a past of at least one step, got {horizon} and {len(series)}")
+    if season < 1 or (len(origins) and origins.min() < season):
+        least = int(origins.min()) if len(origins) else 0
+        raise InputError(f"a season of {season} steps does not fit a past of {least}: expected 1 to {least}")
+    values = series.astype(np.float64)
+    there = ~np.isnan(values)
+    if there.all():
+        return values
+    places = np.maximum.accumulate(np.where(there, np.arange(len(values))[:, None], -1), 0)
+    first = there.argmax(0)
+    return np.take_along_axis(values, np.where(places < 0, first, places), 0)

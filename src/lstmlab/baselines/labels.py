@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Shaped
+from numpy.typing import NDArray
 
 from lstmlab.baselines.words import TOKEN
 from lstmlab.errors import InputError
@@ -24,6 +25,30 @@ def majority(train_labels: Labels, test_count: int) -> Shaped[np.ndarray, "M"]:
         raise InputError("the majority class needs at least one training label")
     names, counts = np.unique(np.asarray(train_labels), return_counts=True)
     return np.full(test_count, names[counts.argmax()])
+
+
+def linear_signals(
+    train: Sequence[NDArray[np.float64]], labels: NDArray[np.int64], test: Sequence[NDArray[np.float64]]
+) -> NDArray[np.int64]:
+    """Guesses [N] of a logistic regression on each feature's mean, deviation, ends, extremes and slope, and the length.
+
+    Sequences are tables [T F]; everything is scaled to the training part's mean and deviation.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    model.fit(np.stack([_summary(one) for one in train]), labels)
+    found: NDArray[np.int64] = model.predict(np.stack([_summary(one) for one in test]))
+    return found
+
+
+def _summary(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    at = np.arange(len(table)) - (len(table) - 1) / 2
+    slope = (at[:, None] * table).sum(0) / max(float((at**2).sum()), 1.0)
+    parts = (table.mean(0), table.std(0), table[0], table[-1], table.min(0), table.max(0), slope, [len(table)])
+    return np.concatenate(parts)
 
 
 def linear_text(

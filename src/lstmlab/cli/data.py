@@ -28,8 +28,10 @@ def fetch(name: Annotated[str, typer.Argument(help="A named data set.")]) -> Non
 
     with Console() as console:
         console.activity(f"Looking for {name}")
-        parts, source = named.open_named(
-            name, announce=console.say, progress=lambda done, total: console.progress(f"fetching {name}", done, total)
+        parts, _, source = named.open_tables(
+            named.find(name),
+            announce=console.say,
+            progress=lambda done, total: console.progress(f"fetching {name}", done, total),
         )
     counts = ", ".join(f"{len(part):,} {name}" for name, part in parts.items())
     tell(f"{name} is here: {counts}. {source.licence}")

@@ -14,6 +14,7 @@ import typer
 
 from lstmlab.cli import app
 from lstmlab.cli.console import Console, counted, tell, utf8
+from lstmlab.cli.continued import continued, tested
 from lstmlab.cli.search import PredictSearch, Search, spelled, with_search
 from lstmlab.disk import save
 from lstmlab.errors import InputError, unknown
@@ -33,11 +34,25 @@ def evaluate(
         typer.Option(help="A labelled file with the run's columns; the run's own test part where not given."),
     ] = None,
     encoding: Encoding = None,
+    backtest: Annotated[
+        bool, typer.Option("--backtest", help="Forecasts: the errors at several times of the test part.")
+    ] = False,
+    origins: Annotated[
+        int | None, typer.Option(min=1, help="With --backtest: how many times; 10 if not given.")
+    ] = None,
+    refit: Annotated[bool, typer.Option("--refit", help="With --backtest: train anew before each time.")] = False,
 ) -> None:
     """Scores of a finished run on its test part, or on a labelled file."""
     from lstmlab import api
     from lstmlab.metrics import format_score
 
+    if backtest:
+        if input:
+            raise InputError("--backtest is over the run's own test part: leave --input out")
+        tested(api.open_run(run), origins or 10, refit=refit)
+        return
+    if origins or refit:
+        raise InputError(f"{'--origins' if origins else '--refit'} would have no effect: it belongs to --backtest")
     if encoding and not input:
         raise InputError("--encoding would have no effect: it belongs to --input FILE")
     with Console(sys.stderr) as console, _typed_encoding():
@@ -61,6 +76,9 @@ def predict(
         Path | None, typer.Option(help="Write here (.csv, .jsonl or text) instead of the screen.")
     ] = None,
     encoding: Encoding = None,
+    horizon: Annotated[
+        int | None, typer.Option(min=1, help="Forecasts: steps to go on after the end of the file or the run's data.")
+    ] = None,
     attention: Annotated[
         Path | None, typer.Option(help="Draw where the first answer looked in its source (.svg or .png).")
     ] = None,
@@ -69,6 +87,7 @@ def predict(
 ) -> None:
     """Answers of a finished run: to texts on the command line, in a file, or a line each on standard input."""
     from lstmlab import api
+    from lstmlab.data.datasets import files
 
     if texts and input:
         raise InputError("give texts or --input, not both")
@@ -88,6 +107,11 @@ def predict(
         ) from error
     if attention is not None:
         result.refuse_blind()
+    if result.forecasts and not texts and (horizon or (input and files.known(input)) or sys.stdin.isatty()):
+        continued(result, input, horizon, encoding, output)
+        return
+    if horizon is not None:
+        raise InputError("--horizon would have no effect: it carries on the series of a forecaster, from no typed text")
     typed = search.changes()
     with spelled("add --sample"):
         settings = result.search(typed)

@@ -5,6 +5,7 @@ except the name of the column `inputs` is read from.
 """
 
 import hashlib
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import overload
@@ -37,8 +38,29 @@ class Source:
         return replace(self, steps=(*self.steps, *steps))
 
 
+class Part(Sequence[Example]):
+    """One part of a data set: texts in a table (Corpus), or windows over series."""
+
+    fingerprint: str
+    """Names the content."""
+
+    @property
+    @abstractmethod
+    def inputs(self) -> list:
+        """All inputs, in order."""
+
+    @property
+    @abstractmethod
+    def targets(self) -> list:
+        """All targets, in order."""
+
+    @abstractmethod
+    def take(self, index: Index) -> "Part":
+        """The examples at these positions, in that order."""
+
+
 @dataclass(frozen=True)
-class Corpus(Sequence[Example]):
+class Corpus(Part):
     """Examples as a table. Columns: `id` (str, unique within the part), `inputs`, `target` (null where unknown);
     any further column becomes an example's `meta`.
 
@@ -103,13 +125,13 @@ class Corpus(Sequence[Example]):
 class Dataset:
     """The parts of a data set. What is fitted is fitted on `train` alone."""
 
-    train: Corpus
-    valid: Corpus | None
-    test: Corpus | None
+    train: Part
+    valid: Part | None
+    test: Part | None
     source: Source
 
     @property
-    def parts(self) -> dict[str, Corpus]:
+    def parts(self) -> dict[str, Part]:
         """The parts that exist, by name, in the order train, valid, test."""
         named = {"train": self.train, "valid": self.valid, "test": self.test}
         return {name: part for name, part in named.items() if part is not None}
@@ -143,6 +165,19 @@ def stratified_split(corpus: Corpus, fraction: float, seed: int, *, spare: int =
             "give the parts as files of their own (data.valid, data.test) or add examples"
         )
     return corpus.take(np.flatnonzero(~chosen)), corpus.take(np.flatnonzero(chosen))
+
+
+def stratified_fold(corpus: Corpus, folds: int, fold: int, seed: int) -> tuple[Corpus, Corpus]:
+    """One of `folds` parts (`fold` from 1) that share out the examples of every target evenly. Returns (rest, fold)."""
+    order = shuffled(len(corpus), seed)
+    keys = corpus.frame["target"].cast(pl.String).fill_null("").to_numpy()
+    # Dealt out label by label without a break, so that all folds are of one size, give or take one.
+    dealt = order[np.argsort(keys[order], kind="stable")]
+    place = np.empty(len(corpus), np.int64)
+    place[dealt] = np.arange(len(corpus)) % folds
+    if len(corpus) < folds:
+        raise InputError(f"{len(corpus)} examples cannot be cut into {folds} folds")
+    return corpus.take(np.flatnonzero(place != fold - 1)), corpus.take(np.flatnonzero(place == fold - 1))
 
 
 def limited(corpus: Corpus, count: int, seed: int) -> Corpus:

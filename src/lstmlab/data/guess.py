@@ -15,6 +15,7 @@ import polars as pl
 
 from lstmlab.data import contents, pair_guess
 from lstmlab.data.datasets import dialogues, files, folders, pair_tables
+from lstmlab.data.series_guess import series_guess
 from lstmlab.errors import InputError
 from lstmlab.recipe import scalar
 
@@ -230,8 +231,10 @@ def _table(frame: pl.DataFrame, settings: dict[str, object], *, named: bool) -> 
     if not prose and any(column.numeric for column in columns):
         dates = [column.name for column in columns if column.dated or column.name.lower() in ("date", "year", "time")]
         if dates or all(column.numeric for column in columns):
-            reason = f'it has a date ("{dates[0]}") and numbers' if dates else "all its columns are numbers"
-            return Guess("forecasting", settings, (f"{reason}, but no text.",), bool(dates))
+            series = series_guess(frame, str(settings.get("data.path", "the table")))
+            if series is not None:
+                sure = bool(dates) and series.sure
+                return Guess("forecasting", settings | series.settings, series.reasons, sure, series.alternatives)
     found = _classification(prose, labels, settings)
     if not headless:
         return found

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lstmlab.data import cache
-from lstmlab.data.corpus import Corpus, Dataset, Source, limited, stratified_split
-from lstmlab.data.datasets import files, folders, named, synthetic
+from lstmlab.data.corpus import Corpus, Dataset, Source, limited, stratified_fold, stratified_split
+from lstmlab.data.datasets import files, folders, named, sequences, synthetic
 from lstmlab.data.parts import PartedData
 from lstmlab.errors import InputError, unknown
 
@@ -27,24 +27,50 @@ class DataSettings(PartedData):
     """The column that holds the text; guessed where not given."""
     label: str | None = None
     """The column that holds the label; guessed where not given."""
+    sequence: str | None = None
+    """A table of measurements instead of texts, a row a step: the column that tells the sequences apart. All other
+    columns of numbers are read, and each sequence has one label."""
+    folds: int | None = Field(default=None, ge=2)
+    """Cross-validation: cut the data into this many parts, labels in proportion, of which one is the test part."""
+    fold: int = Field(default=1, ge=1)
+    """Which of the `folds` is the test part, counted from 1."""
     length: int = Field(default=20, gt=0)
     """Synthetic sets: the longest sequence, in steps."""
     count: int = Field(default=2000, gt=9)
     """Synthetic sets: how many training examples."""
 
+    @model_validator(mode="after")
+    def _fold_there(self) -> "DataSettings":
+        if self.folds is not None and self.fold > self.folds:
+            raise ValueError(f"data.fold is {self.fold}, and there are {self.folds} folds")
+        return self
+
+    @property
+    def numeric(self) -> bool:
+        """Whether its examples are sequences of numbers."""
+        chosen = named.NAMED.get(str(self.name))
+        return self.sequence is not None or (chosen is not None and chosen.numeric)
+
     def idle(self) -> dict[str, str]:
         """What a named set, a file of its own or a synthetic set leaves without effect."""
         reasons = super().idle()
         if self.name is not None:
-            reasons |= dict.fromkeys(
-                ("text", "label"), f"it names a column of one's own file; data.name is {self.name}"
-            )
+            told = f"it names a column of one's own file; data.name is {self.name}"
+            reasons |= dict.fromkeys(("text", "label", "sequence"), told)
         if self.path is not None and self.valid is None and self.test is None:
             # Files of the other parts may be tables, whose columns these settings name.
             path = Path(self.path)
             if folders.is_archive(path) or path.is_dir():
                 told = f"it names a column, and {path} is a folder or archive of texts"
                 reasons |= dict.fromkeys(("text", "label"), told)
+        if self.sequence is not None:
+            reasons["text"] = "data.sequence is given: numbers are read, no text"
+        if self.folds is None:
+            reasons["fold"] = "it is about data.folds"
+        elif "test_fraction" in reasons:
+            reasons["folds"] = "there is a test part already"
+        else:
+            reasons["test_fraction"] = "the test part is one of the folds"
         if self.name in synthetic.SYNTHETIC:
             reasons |= dict.fromkeys(("valid_fraction", "test_fraction"), f"{self.name} comes in parts of its own")
         else:
@@ -90,6 +116,10 @@ def complete(parts: dict[str, Corpus], source: Source, settings: DataSettings, s
     """Limit the training part and split off the parts that are missing, telling each step."""
     train, valid, test = parts["train"], parts.get("valid"), parts.get("test")
     steps = []
+    if test is None and settings.folds is not None:
+        train, test = stratified_fold(train, settings.folds, settings.fold, seed)
+        told = f"fold {settings.fold} of {settings.folds}, labels in proportion, seed {seed}"
+        steps.append(f"{len(test):,} examples are the test part: {told}.")
     if test is None:
         train, test = stratified_split(train, settings.test_fraction, seed)
         steps.append(f"{len(test):,} examples split off for testing, labels in proportion, seed {seed}.")
@@ -145,6 +175,8 @@ def _read_file(
         )
         return {part: Corpus.of(frame) for part, frame in frames.items()}, ()
     frame = files.read_table(path, encoding=settings.encoding)
+    if settings.sequence is not None:
+        return {"train": sequences.corpus(frame, settings.sequence, settings.label, str(path))}, ()
     if settings.text is None or settings.label is None:
         raise InputError(
             f"{path}: which columns? Give data.text=COLUMN and data.label=COLUMN. Columns: {', '.join(frame.columns)}"

@@ -6,7 +6,7 @@ Letters in shapes: T steps of a series, C values forecast together, P past covar
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import overload
@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from lstmlab.data.corpus import Index
+from lstmlab.data.corpus import Index, Part
 from lstmlab.data.datasets.times import Step, Times
 from lstmlab.data.timeline import shown
 from lstmlab.types import Example
@@ -31,8 +31,8 @@ class Line:
     """What is forecast; NaN where it is missing."""
     past: Float[np.ndarray, "T P"]
     """What is known up to now."""
-    future: Float[np.ndarray, "T F"]
-    """What is known ahead as well: calendar, plans, prices."""
+    future: Float[np.ndarray, "_ F"]
+    """What is known ahead as well: calendar, plans, prices; of a series to be continued it reaches further than T."""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -60,7 +60,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Windows(Sequence[Example]):
+class Windows(Part):
     """Windows over a panel, as examples: `context` steps read, `horizon` steps asked."""
 
     panel: Panel
@@ -70,8 +70,28 @@ class Windows(Sequence[Example]):
     context: int
     horizon: int
 
+    @classmethod
+    def over(
+        cls,
+        panel: Panel,
+        context: int,
+        horizon: int,
+        starts: NDArray[np.int64],
+        stops: NDArray[np.int64],
+        stride: int = 1,
+    ) -> "Windows":
+        """Every window whose targets lie in its series' steps from start to stop, but for those without any value."""
+        series, origins = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        for number, line in enumerate(panel.lines):
+            found = np.arange(max(starts[number], context), stops[number] - horizon + 1, stride)
+            known = np.concatenate([[0], np.cumsum(~np.isnan(line.values).all(1))])
+            found = found[known[found + horizon] > known[found]]
+            series.append(np.full(len(found), number))
+            origins.append(found)
+        return cls(panel, np.concatenate(series), np.concatenate(origins), context, horizon)
+
     @cached_property
-    def fingerprint(self) -> str:
+    def fingerprint(self) -> str:  # type: ignore[override]
         """Names the content."""
         digest = hashlib.sha256(f"{self.panel.fingerprint} {self.context} {self.horizon}".encode())
         for part in (self.series, self.origins):

@@ -172,10 +172,13 @@ def _places(rows: Rows, step: Step, where: str) -> NDArray[np.int64]:
     return places
 
 
-def filled(rows: Rows, rules: Rules, names: Sequence[str], targets: int, where: str) -> tuple[Rows, Done]:
+def filled(
+    rows: Rows, rules: Rules, names: Sequence[str], targets: int, where: str, *, goes_on: bool = False
+) -> tuple[Rows, Done]:
     """Rows without a missing value, but where they are only marked; the first `targets` columns are forecast.
 
-    Rows before the first and after the last value of a target are left out.
+    Rows before the first and after the last value of a target are left out; where the table `goes_on`, with what is
+    known ahead, the last ones are as they should be.
     """
     known = ~np.isnan(rows.values)
     whole = np.flatnonzero(known[:, :targets].all(1))
@@ -183,6 +186,8 @@ def filled(rows: Rows, rules: Rules, names: Sequence[str], targets: int, where: 
         empty = [name for name, one in zip(names, known[:, :targets].T, strict=False) if not one.any()]
         raise InputError(f'{where}: no value at all in column "{(empty or names)[0]}"')
     done = Done(trimmed=int(whole[0] + len(known) - 1 - whole[-1]))
+    if goes_on:
+        done.trimmed = int(whole[0])
     if rules.missing == "refuse" and done.trimmed:
         _refuse(rows, known, names, where)
     rows, known = rows.take(slice(whole[0], whole[-1] + 1)), known[whole[0] : whole[-1] + 1]

@@ -4,7 +4,7 @@ Every function raises InputError where there is nothing to score and ValueError 
 fit each other.
 """
 
-from lstmlab.metrics.forecasts import mae, mase, mase_scale, rmse, smape
+from lstmlab.metrics.forecasts import coverage, mae, mase, mase_scale, mse, quantile_loss, rmse, smape
 from lstmlab.metrics.labels import (
     Bin,
     ClassScore,
@@ -36,7 +36,7 @@ __all__ = [
     "SCORES", "Score", "format_score",
     "Bin", "ClassScore", "accuracy", "calibration", "calibration_error", "confusion", "interval", "loss", "macro_f1",
     "per_class",
-    "mae", "mase", "mase_scale", "rmse", "smape",
+    "mae", "mase", "mase_scale", "mse", "rmse", "smape", "quantile_loss", "coverage",
     "TOKENIZERS", "TextScores", "corpus_scores", "sentence_bleu", "sentence_chrf", "exact_match", "token_accuracy",
     "perplexity", "distinct", "repeated_share", "generic_share",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ Letters in shapes: T steps of the training series, F features.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, Num
@@ -16,6 +17,33 @@ def rmse(targets: Num[np.ndarray, "*shape"], predictions: Num[np.ndarray, "*shap
     """Root of the mean squared error, in the series' unit."""
     check_shapes(targets, predictions)
     return float(np.sqrt(np.mean(np.square(_gap(targets, predictions)))))
+
+
+def mse(targets: Num[np.ndarray, "*shape"], predictions: Num[np.ndarray, "*shape"]) -> float:
+    """Mean squared error, in the square of the series' unit."""
+    check_shapes(targets, predictions)
+    return float(np.mean(np.square(_gap(targets, predictions))))
+
+
+def quantile_loss(
+    targets: Num[np.ndarray, "*shape"], predictions: Num[np.ndarray, "*shape Q"], levels: Sequence[float]
+) -> float:
+    """Mean over levels of 2 max(q (y - f), (q - 1) (y - f)), in the series' unit (Koenker & Bassett 1978).
+
+    Twice the plain loss, as is usual, so that of the median alone it is the absolute error.
+    """
+    gap = targets.astype(np.float64)[..., None] - predictions
+    each = np.asarray(levels, np.float64)
+    return float(2 * np.maximum(each * gap, (each - 1) * gap).mean())
+
+
+def coverage(
+    targets: Num[np.ndarray, "*shape"], lower: Num[np.ndarray, "*shape"], upper: Num[np.ndarray, "*shape"]
+) -> float:
+    """Share of the targets that lie between two forecasts, both included, 0 to 1."""
+    check_shapes(targets, lower)
+    check_shapes(targets, upper)
+    return float(((targets >= lower) & (targets <= upper)).mean())
 
 
 def mae(targets: Num[np.ndarray, "*shape"], predictions: Num[np.ndarray, "*shape"]) -> float:

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from lstmlab.errors import InputError
 from lstmlab.kernels.weights import trim
-from lstmlab.nn.embedding import Embedding, EmbeddingSettings
+from lstmlab.nn.embedding import Embedding, EmbeddingSettings, Measurements
 from lstmlab.nn.pooling import Pooling, join, segment
 from lstmlab.nn.ratios import MOST_BITS
 from lstmlab.nn.recurrent import Recurrent, RecurrentSettings
@@ -44,19 +44,30 @@ class ClassifierSettings(Settings):
 
 
 class Classifier(nn.Module):
-    """Token ids [B T] to logits [B K]. With one output [B 1] it is the logit of the second class (a sigmoid unit).
+    """Token ids [B T], or with `features` measurements [B T F], to logits [B K].
 
-    Answers do not depend on batch size, order or padding. Raises InputError for `single_unit` without two classes.
+    With one output [B 1] it is the logit of the second class (a sigmoid unit). Answers do not depend on batch size,
+    order or padding. Raises InputError for `single_unit` without two classes.
     """
 
     def __init__(
-        self, settings: ClassifierSettings, vocabulary_size: int, outputs: int, *, ratio_bits: int = MOST_BITS
+        self,
+        settings: ClassifierSettings,
+        vocabulary_size: int,
+        outputs: int,
+        *,
+        ratio_bits: int = MOST_BITS,
+        features: int | None = None,
     ) -> None:
         super().__init__()
         if settings.single_unit and outputs > 2:
             raise InputError(f"single_unit=true is for two classes; this data has {outputs}")
         self.settings = settings
-        self.embedding = Embedding(settings.embedding, vocabulary_size, classes=outputs, ratio_bits=ratio_bits)
+        self.embedding: Embedding | Measurements = (
+            Embedding(settings.embedding, vocabulary_size, classes=outputs, ratio_bits=ratio_bits)
+            if features is None
+            else Measurements(features)
+        )
         self.encoder = Recurrent.from_settings(settings.encoder, self.embedding.output_size)
         self.pooling = Pooling(settings.pooling, self.encoder.output_size, len(self.encoder.directions))
         self.output = nn.Linear(self.pooling.output_size, 1 if settings.single_unit else outputs)

@@ -78,6 +78,26 @@ class Embedding(nn.Module):
         return f"{self.table.num_embeddings} tokens to {self.output_size}"
 
 
+class Measurements(nn.Module):
+    """In an embedding's place where the inputs are numbers already: they pass as they are."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.output_size = features
+
+    def hints(self, inputs: Padded) -> None:
+        """None: only texts have any."""
+        return None
+
+    def forward(self, inputs: Padded, hints: Padded | None = None) -> Padded:
+        """The same."""
+        return inputs
+
+    def extra_repr(self) -> str:
+        """Numbers of a step."""
+        return f"{self.output_size} features"
+
+
 def word_dropout(vectors: Padded, part: float) -> Padded:
     """Vectors [B T E] with `part` of the tokens gone (Iyyer et al. 2015).
 

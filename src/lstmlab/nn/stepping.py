@@ -93,6 +93,11 @@ def _by(repeated: Repeated) -> reference.Product:
     return lambda values, _weight, bias: repeated(values, bias)
 
 
+def split(state: State, layers: int) -> States:
+    """A state [L B H] as Recurrent has it, layer by layer."""
+    return tuple(state.map(lambda value, at=at: value[at]) for at in range(layers))  # type: ignore[misc]
+
+
 def join(states: States) -> State:
     """Layers' states as one [L B H]."""
     return State(**{name: torch.stack([one[name] for one in states]) for name in states[0].names})

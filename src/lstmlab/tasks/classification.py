@@ -11,13 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lstmlab import baselines, metrics
-from lstmlab.data import cache
-from lstmlab.data.corpus import Corpus, Dataset, Index
+from lstmlab.data import cache, signals
+from lstmlab.data.corpus import Corpus, Dataset, Index, Part
 from lstmlab.data.labels import LabelSet
 from lstmlab.data.load import DataSettings, Watch, load
+from lstmlab.data.signals import SignalEncoder, Signals, numeric
 from lstmlab.data.text import TextEncoder, TextSettings, Tokens
 from lstmlab.nn import ratios
 from lstmlab.nn.classifier import Classifier, ClassifierSettings
+from lstmlab.nn.embedding import Embedding
 from lstmlab.nn.ratios import MOST_BITS
 from lstmlab.tasks.task import Recipe, Scores
 from lstmlab.types import Batch, Example, Loss, Padded
@@ -30,6 +32,14 @@ class ClassificationRecipe(Recipe):
     text: TextSettings = TextSettings()
     model: ClassifierSettings = ClassifierSettings()
 
+    def idle(self) -> dict[str, str]:
+        """What is for texts, where sequences of numbers are learned from."""
+        if not self.data.numeric:
+            return {}
+        told = "it is for texts, and these are sequences of numbers"
+        blocks = {"text": self.text, "model.embedding": self.model.embedding}
+        return {f"{block}.{key}": told for block, settings in blocks.items() for key, _ in settings}
+
 
 @dataclass(frozen=True)
 class EncodedTexts:
@@ -38,7 +48,7 @@ class EncodedTexts:
     `hints` [tokens C] are a training part's log-count ratios, each text's counted without it.
     """
 
-    tokens: Tokens
+    tokens: Tokens | Signals
     labels: NDArray[np.int64]
     hints: NDArray[np.float16] | None = None
 
@@ -71,7 +81,7 @@ class TextClassification:
     def __init__(
         self,
         recipe: ClassificationRecipe,
-        encoder: TextEncoder,
+        encoder: TextEncoder | SignalEncoder,
         labels: LabelSet,
         *,
         ratio_bits: int = MOST_BITS,
@@ -94,6 +104,8 @@ class TextClassification:
         labels = LabelSet.fit(data.train.targets)
         for name, part in data.parts.items():
             labels.encode(part.targets, name)  # a label that training never saw is told now, not after hours
+        if numeric(data.train.inputs[:1]):
+            return cls(recipe, SignalEncoder.fit(data.train.inputs, "the training part"), labels)
         key = cache.key("encoder", data.train.fingerprint, recipe.text.model_dump(mode="json"))
 
         def fit() -> Any:
@@ -105,18 +117,20 @@ class TextClassification:
         bare = cls(recipe, encoder, labels, train=facts)
         return bare._with_ratios(data.train, facts, watch) if recipe.model.embedding.ratios else bare
 
-    def _with_ratios(self, train: Corpus, facts: TrainingFacts, watch: Watch) -> "TextClassification":
+    def _with_ratios(self, train: Part, facts: TrainingFacts, watch: Watch) -> "TextClassification":
         """The same task with log-count ratios counted on the training part (from the cache where they are there)."""
         encoded, longest = self.encode(train, "train"), self.recipe.model.embedding.ratios
+        assert isinstance(encoded.tokens, Tokens)
+        tokens = encoded.tokens
 
         def count() -> dict[str, NDArray[Any]]:
             watch.say(f"Counting n-grams up to {longest} words by label")
-            counted = ratios.fit(encoded.tokens.ids, encoded.tokens.offsets, encoded.labels, longest)
+            counted = ratios.fit(tokens.ids, tokens.offsets, encoded.labels, longest)
             return {"table": counted.table, "hints": counted.hints}
 
         key = cache.key("ratios", facts.encoder_key, facts.corpus, longest)
         counted = ratios.Fitted(**cache.arrays("ratios", key, count))
-        bits = ratios.bits_for(len(encoded.tokens.ids))
+        bits = ratios.bits_for(len(tokens.ids))
         return TextClassification(
             self.recipe, self.encoder, self.labels, ratio_bits=bits, train=replace(facts, counted=counted)
         )
@@ -124,7 +138,8 @@ class TextClassification:
     @classmethod
     def restore(cls, recipe: ClassificationRecipe, saved: Mapping[str, Any]) -> "TextClassification":
         """The task that `saved` was written from."""
-        encoder, labels = TextEncoder.from_json(saved["encoder"]), LabelSet.from_json(saved["labels"])
+        kind = SignalEncoder if saved["encoder"].get("signals") else TextEncoder
+        encoder, labels = kind.from_json(saved["encoder"]), LabelSet.from_json(saved["labels"])
         return cls(recipe, encoder, labels, ratio_bits=saved["ratio_bits"])
 
     def saved(self) -> dict[str, Any]:
@@ -136,12 +151,10 @@ class TextClassification:
             "ratio_bits": self.ratio_bits,
         }
 
-    def encode(self, examples: Corpus | Sequence[Example], where: str) -> EncodedTexts:
+    def encode(self, examples: Part | Sequence[Example], where: str) -> EncodedTexts:
         """Token ids (from the cache where these very texts were encoded before) and labels."""
-        if isinstance(examples, Corpus):
-            targets, tokens = examples.targets, self._cached_tokens(examples)
-        else:
-            targets, tokens = [e.target for e in examples], self.encoder.encode([e.inputs for e in examples])
+        targets = [example.target for example in examples]
+        tokens = self._tokens(examples, where)
         known = [target for target in targets if target is not None]
         if known and len(known) < len(targets):
             raise ValueError(f"{where}: some examples have a label and some have none")
@@ -149,21 +162,25 @@ class TextClassification:
         counted = self.train.counted if self.train is not None and self._is_train(examples) else None
         return EncodedTexts(tokens, labels, None if counted is None else counted.hints)
 
-    def _is_train(self, examples: Corpus | Sequence[Example]) -> bool:
+    def _is_train(self, examples: Part | Sequence[Example]) -> bool:
         """Whether these are the very texts the ratios were counted on, whose hints leave out their own counts."""
         return isinstance(examples, Corpus) and self.train is not None and examples.fingerprint == self.train.corpus
 
-    def _cached_tokens(self, corpus: Corpus) -> Tokens:
-        if self.train is None:
-            return self.encoder.encode(corpus.inputs)
-
-        key = cache.key("tokens", self.train.encoder_key, corpus.fingerprint)
-        return Tokens(**cache.arrays("tokens", key, lambda: vars(self.encoder.encode(corpus.inputs))))
+    def _tokens(self, examples: Part | Sequence[Example], where: str) -> Tokens | Signals:
+        encoder, inputs = self.encoder, [example.inputs for example in examples]
+        if isinstance(encoder, SignalEncoder):
+            return encoder.encode(inputs, where)
+        if self.train is None or not isinstance(examples, Corpus):
+            return encoder.encode(inputs)
+        key = cache.key("tokens", self.train.encoder_key, examples.fingerprint)
+        return Tokens(**cache.arrays("tokens", key, lambda: vars(encoder.encode(inputs))))
 
     def collate(self, encoded: EncodedTexts, index: Index) -> Batch:
         """Padded token ids [B T] and labels [B]."""
         chosen = encoded.tokens.take(index)
-        values = torch.from_numpy(chosen.padded().astype(np.int64))
+        values = torch.from_numpy(chosen.padded())
+        if isinstance(chosen, Tokens):
+            values = values.long()
         inputs = Padded(
             values if values.shape[1] else values.new_zeros(len(index), 1), torch.from_numpy(chosen.lengths)
         )
@@ -172,7 +189,7 @@ class TextClassification:
         return Batch(inputs, targets, torch.from_numpy(index), hints=self._hints(encoded, index, inputs))
 
     def _hints(self, encoded: EncodedTexts, index: Index, inputs: Padded) -> Padded | None:
-        if encoded.hints is None:
+        if encoded.hints is None or not isinstance(encoded.tokens, Tokens):
             return None
         values = torch.zeros(*inputs.values.shape, encoded.hints.shape[1])
         values[inputs.mask] = torch.from_numpy(encoded.hints[encoded.tokens.places(index)]).float()
@@ -180,9 +197,12 @@ class TextClassification:
 
     def build(self) -> nn.Module:
         """Embedding, encoder, pooling, output layer; the table of ratios filled from the training part."""
-        model = Classifier(self.recipe.model, self.encoder.size, len(self.labels.names), ratio_bits=self.ratio_bits)
+        names, encoder = len(self.labels.names), self.encoder
+        if isinstance(encoder, SignalEncoder):
+            return Classifier(self.recipe.model, 0, names, features=encoder.features)
+        model = Classifier(self.recipe.model, encoder.size, names, ratio_bits=self.ratio_bits)
         counted = self.train.counted if self.train is not None else None
-        if counted is not None and model.embedding.ratios is not None:
+        if counted is not None and isinstance(model.embedding, Embedding) and model.embedding.ratios is not None:
             model.embedding.ratios.table.copy_(torch.from_numpy(counted.table))
         return model
 
@@ -237,33 +257,42 @@ class TextClassification:
             "calibration_error": metrics.calibration_error(probabilities, encoded.labels),
         }
 
-    def signatures(self, targets: Sequence[Any]) -> dict[str, str]:
+    def details(self, outputs: NDArray[np.float32], encoded: EncodedTexts) -> dict[str, Any]:
+        """Nothing: the answers say it all."""
+        return {}
+
+    def signatures(self, answers: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         """None: the names of these scores say how they are computed."""
         return {}
 
-    def baseline(self, train: Corpus, test: Corpus, watch: Watch = Watch()) -> dict[str, Scores]:
+    def baseline(self, train: Part, test: Part, watch: Watch = Watch()) -> dict[str, Scores]:
         """Majority class, and TF-IDF with logistic regression, fitted on the training part, scored on the test part."""
         key = cache.key("baseline", train.fingerprint, test.fingerprint)
+        what = ("features", "sequences") if isinstance(self.encoder, SignalEncoder) else ("TF-IDF", "texts")
 
         def fit() -> dict[str, Scores]:
-            watch.say(f"Fitting the linear baseline (TF-IDF + logistic regression) on {len(train):,} texts")
+            watch.say(f"Fitting the linear baseline ({what[0]} + logistic regression) on {len(train):,} {what[1]}")
             return self._baseline(train, test)
 
         return cache.value("scores", key, fit, watch.say)
 
-    def _baseline(self, train: Corpus, test: Corpus) -> dict[str, Scores]:
+    def _baseline(self, train: Part, test: Part) -> dict[str, Scores]:
         known, wanted = self.labels.encode(train.targets, "train"), self.labels.encode(test.targets, "test")
-        guesses = {
-            "majority class": baselines.majority(known, len(test)),
-            "TF-IDF + logistic regression": baselines.linear_text(train.inputs, known, test.inputs)[0],
-        }
+        guesses = {"majority class": baselines.majority(known, len(test))}
+        if isinstance(self.encoder, SignalEncoder):
+            parts = (signals.tables(part.inputs, "the data") for part in (train, test))
+            guesses["features + logistic regression"] = baselines.linear_signals(next(parts), known, next(parts))
+        else:
+            guesses["TF-IDF + logistic regression"] = baselines.linear_text(train.inputs, known, test.inputs)[0]
         return {
             name: {"accuracy": metrics.accuracy(wanted, guess), "macro_f1": metrics.macro_f1(wanted, guess)}
             for name, guess in guesses.items()
         }
 
     def journey(self, example: Example) -> list[tuple[str, str]]:
-        """Sentence → tokens → ids → padded tensor."""
+        """Sentence → tokens → ids → padded tensor; or measurements → scaled → padded tensor."""
+        if isinstance(self.encoder, SignalEncoder):
+            return self._signal_journey(example, self.encoder)
         tokens = self.encoder.encode([example.inputs])
         batch = self.collate(EncodedTexts(tokens, np.full(1, -1)), np.zeros(1, np.int64))
         pieces = self.encoder.tokens(tokens.ids)
@@ -273,6 +302,16 @@ class TextClassification:
             ("tokens", _shorten(" | ".join(pieces[:24]), 160) + f"   ({len(pieces)} in all)"),
             ("ids", _shorten(" ".join(map(str, tokens.ids[:24].tolist())), 160)),
             ("tensor", f"[{shape}], padded with 0 to the longest text of its batch"),
+            ("label", f"{example.target} → {self.labels.names.index(example.target)}"),
+        ]
+
+    def _signal_journey(self, example: Example, encoder: SignalEncoder) -> list[tuple[str, str]]:
+        scaled = encoder.encode([example.inputs], "the example")
+        steps = ["[" + ", ".join(f"{value:.3g}" for value in row) + "]" for row in scaled.values[:3].tolist()]
+        return [
+            ("measurements", _shorten(str(example.inputs[:3]), 120) + f"   ({len(scaled.values)} steps)"),
+            ("scaled", _shorten(" ".join(steps), 120)),
+            ("tensor", f"[1×{'×'.join(map(str, scaled.values.shape))}], padded to the longest sequence of its batch"),
             ("label", f"{example.target} → {self.labels.names.index(example.target)}"),
         ]
 

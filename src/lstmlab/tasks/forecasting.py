@@ -1,7 +1,6 @@
-"""A window of the past to what comes next."""
+"""Windows of the past to what comes next."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,14 +8,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lstmlab import baselines, metrics
-from lstmlab.data.corpus import Corpus, Dataset, Index
+from lstmlab import metrics
+from lstmlab.data.corpus import Dataset, Index
+from lstmlab.data.datasets.times import Step
 from lstmlab.data.load import Watch
-from lstmlab.data.series import Scaler, SeriesSettings, load_series
+from lstmlab.data.panel import Line, Panel, Windows, plain
+from lstmlab.data.scaler import Scaler
+from lstmlab.data.series import SeriesSettings, load_series
 from lstmlab.errors import InputError
-from lstmlab.nn.forecaster import Forecaster, ForecasterSettings
+from lstmlab.nn.forecaster import Forecaster, ForecasterSettings, Sizes
+from lstmlab.tasks import past
+from lstmlab.tasks.forcing import TeacherForcing
 from lstmlab.tasks.task import Recipe, Scores
-from lstmlab.types import Batch, Example, Loss, Padded
+from lstmlab.tasks.windows import EncodedWindows, Scalers
+from lstmlab.types import Batch, Example, Loss
+
+KEPT = 200
+"""Windows of a test part whose forecasts are written down, evenly spread; scores are of all."""
+INTERVAL = 0.9
+"""The interval that is told of a normal distribution: the middle 90 %."""
 
 
 class ForecastingRecipe(Recipe):
@@ -24,116 +34,200 @@ class ForecastingRecipe(Recipe):
 
     data: SeriesSettings = SeriesSettings()
     model: ForecasterSettings = ForecasterSettings()
+    teacher_forcing: TeacherForcing = TeacherForcing()
 
     def idle(self) -> dict[str, str]:
-        """Without a validation part nothing can stall."""
-        if self.data.valid_fraction > 0:
-            return {}
-        reason = "it looks at the validation part, and data.valid_fraction is 0"
-        keys = ("patience", "optimizer.plateau_factor", "optimizer.plateau_patience")
-        return {f"training.{key}": reason for key in keys}
-
-
-@dataclass(frozen=True)
-class EncodedWindows:
-    """N scaled windows [N T] and what followed them [N S] (None where that is not known)."""
-
-    values: NDArray[np.float32]
-    targets: NDArray[np.float32] | None
+        """Without a validation part nothing can stall; what only a decoder has; steps that are all forecast at once."""
+        reasons: dict[str, str] = {}
+        if self.data.valid_fraction == 0:
+            reason = "it looks at the validation part, and data.valid_fraction is 0"
+            keys = ("patience", "optimizer.plateau_factor", "optimizer.plateau_patience")
+            reasons |= {f"training.{key}": reason for key in keys}
+        strategy = self.model.strategy
+        if strategy != "decoder":
+            told = f"it is for a decoder, and model.strategy is {strategy}"
+            reasons |= {f"teacher_forcing.{key}": told for key in ("ratio", "final_ratio", "schedule")}
+        if strategy in ("direct", "parallel"):
+            reasons["data.steps"] = f"strategy={strategy} forecasts all of data.horizon at once"
+        return reasons
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Steps of each window."""
-        return np.full(len(self), self.values.shape[1], np.int64)
-
-    def __len__(self) -> int:
-        return len(self.values)
+    def steps(self) -> int:
+        """Steps ahead in a training window."""
+        own = 1 if self.model.strategy == "recursive" else self.data.horizon
+        return own if self.model.strategy in ("direct", "parallel") else self.data.steps or own
 
 
 class Forecasting:
-    """Row D7: the sine now; files and many series to come."""
+    """Row D7: the sine, prices, weather, sensors, and any series of one's own."""
 
     name: ClassVar[str] = "forecasting"
     Recipe: ClassVar[type[Recipe]] = ForecastingRecipe
     main_score: ClassVar[str] = "mae"
 
-    def __init__(self, recipe: ForecastingRecipe, scaler: Scaler, differences: Mapping[str, float]) -> None:
+    def __init__(
+        self, recipe: ForecastingRecipe, scalers: Scalers, rivals: past.Rivals, sizes: Sizes, *, masked: bool = False
+    ) -> None:
         self.recipe = recipe
-        self.scaler = scaler
-        self.differences = dict(differences)
+        self.scalers = scalers
+        self.rivals = rivals
+        self.sizes = sizes
+        self.masked = masked
 
     @classmethod
     def load(cls, recipe: ForecastingRecipe, watch: Watch) -> Dataset:
         """The parts of the data the recipe names."""
-        return load_series(recipe.data)
+        return load_series(recipe.data, recipe.steps, watch)
 
     @classmethod
     def prepare(cls, recipe: ForecastingRecipe, data: Dataset, watch: Watch = Watch()) -> "Forecasting":
-        """Scaler and MASE's scale from the training windows alone."""
-        past = _past(data.train)
-        scaler = Scaler.fit(past) if recipe.data.scale == "standard" else Scaler()
-        return cls(recipe, scaler, {"mase": float(metrics.mase_scale(past, recipe.data.season or 1))})
+        """Scalers and MASE's scales from the training windows alone."""
+        train: Any = data.train
+        panel = train.panel
+        masked = any(np.isnan(line.values).any() for line in panel.lines)
+        _refuse_unknowable(recipe, panel)
+        scalers = Scalers.fit(train, scaled=recipe.data.scale == "standard")
+        rivals = past.Rivals.fit(train, recipe.data.season, recipe.data.hints)
+        channels = len(panel.targets)
+        sizes = Sizes(
+            channels,
+            channels * masked + len(panel.past),
+            len(panel.future),
+            recipe.data.horizon,
+            len(scalers.names),
+        )
+        return cls(recipe, scalers, rivals, sizes, masked=masked)
 
     @classmethod
     def restore(cls, recipe: ForecastingRecipe, saved: Mapping[str, Any]) -> "Forecasting":
         """The task that `saved` was written from."""
-        return cls(recipe, Scaler(**saved["scaler"]), saved["differences"])
+        scaled = {
+            name: Scaler(np.array(one["mean"], ndmin=2), np.array(one["deviation"], ndmin=2))
+            for name, one in saved["scalers"].items()
+        }
+        scalers = Scalers(tuple(saved["series"]), **scaled)
+        return cls(
+            recipe, scalers, past.Rivals.from_json(saved["rivals"]), Sizes(**saved["sizes"]), masked=saved["masked"]
+        )
 
     def saved(self) -> dict[str, Any]:
-        """The scaler."""
-        return {"task": self.name, "scaler": asdict(self.scaler), "differences": self.differences}
+        """Scalers, and what scores are measured against."""
+        scalers = {name: getattr(self.scalers, name) for name in ("values", "past", "future")}
+        return {
+            "task": self.name,
+            "series": list(self.scalers.names),
+            "scalers": {
+                name: {"mean": one.mean.tolist(), "deviation": one.deviation.tolist()} for name, one in scalers.items()
+            },
+            "rivals": self.rivals.to_json(),
+            "sizes": vars(self.sizes),
+            "masked": self.masked,
+        }
 
-    def encode(self, examples: Corpus | Sequence[Example], where: str) -> EncodedWindows:
-        """Scaled windows. Refuses windows of another length than the model was trained on, and what is no number."""
-        window = self.recipe.data.window
-        rows = []
+    def encode(self, examples: Windows | Sequence[Example], where: str) -> EncodedWindows:
+        """Scaled windows. Refuses too few numbers, and what is no number."""
+        windows = examples if isinstance(examples, Windows) else self._windows(examples, where)
+        scaled = self.recipe.data.scale == "standard"
+        return EncodedWindows.of(windows, self.scalers, masked=self.masked, scaled=scaled)
+
+    def _windows(self, examples: Sequence[Example], where: str) -> Windows:
+        """Plain numbers as series of their own, each with a window at its end."""
+        context, horizon = self.recipe.data.window, self.recipe.data.horizon
+        if self.sizes.channels > 1 or self.sizes.beside > self.masked or self.sizes.ahead:
+            raise InputError(f"{where}: this run reads more than one column: give a table with --input FILE")
+        lines = []
         for example in examples:
             place = f"{where}, window {example.id}"
-            try:
-                row = np.asarray(example.inputs, np.float64)
-            except (TypeError, ValueError) as error:
-                got = str(example.inputs)[:60]
-                raise InputError(f"{place}: expected {window} numbers, got {got}") from error
-            if row.shape != (window,):
-                raise InputError(f"{place}: expected {window} numbers, got {row.size}")
-            if not np.isfinite(row).all():
-                at = int(np.isfinite(row).argmin())
-                raise InputError(f"{place}: value {at + 1} is {row[at]}, which is no finite number")
-            rows.append(row)
-        targets = [example.target for example in examples]
-        known = None if any(t is None for t in targets) else self.scaler.scale(np.array(targets)).astype(np.float32)
-        return EncodedWindows(self.scaler.scale(np.array(rows)).astype(np.float32), known)
+            row = _numbers_in(example.inputs, context, place)
+            asked = [] if example.target is None else _numbers_in(example.target, 1, place)
+            values = np.array([*row[-context:], *asked])[:, None]
+            nothing = np.zeros((len(values), 0))
+            lines.append(Line(str(example.meta.get("series", "")), np.arange(len(values)), values, nothing, nothing))
+        steps = {len(line) - context for line in lines}
+        if len(steps) > 1:
+            raise ValueError(f"{where}: targets of different lengths: {sorted(steps)}")
+        ahead = steps.pop() or horizon
+        panel = Panel(tuple(lines), ("value",), (), (), Step(numbers=1))
+        return Windows(panel, np.arange(len(lines)), np.full(len(lines), context), context, ahead)
+
+    def reaching(self, horizon: int) -> "Forecasting":
+        """The same task asked for another number of steps, which only some strategies can give (see `most`)."""
+        data = self.recipe.data.model_copy(update={"horizon": horizon})
+        recipe = self.recipe.model_copy(update={"data": data})
+        return Forecasting(recipe, self.scalers, self.rivals, self.sizes, masked=self.masked)
+
+    @property
+    def most(self) -> int | None:
+        """The most steps ahead it can forecast at once; None for any number."""
+        return self.sizes.horizon if self.recipe.model.strategy in ("direct", "parallel") else None
 
     def collate(self, encoded: EncodedWindows, index: Index) -> Batch:
-        """Windows [B T 1] and targets [B S]."""
-        values = torch.from_numpy(encoded.values[index])[:, :, None]
-        targets = None if encoded.targets is None else torch.from_numpy(encoded.targets[index])
-        lengths = torch.full((len(index),), values.shape[1], dtype=torch.long)
-        return Batch(Padded(values, lengths), targets, torch.from_numpy(index))
+        """Steps read [B T X], what is known ahead [B S F], targets [B S C]."""
+        return encoded.batch(index)
 
     def build(self) -> nn.Module:
-        """Recurrent layer and linear unit."""
-        return Forecaster(self.recipe.model)
+        """Encoder, and what its strategy needs to forecast."""
+        return Forecaster(self.recipe.model, self.sizes)
 
     def outputs(self, model: nn.Module, batch: Batch, done: float = 1.0) -> Tensor:
-        """As many steps ahead as there are targets, or the recipe's horizon where there are none."""
+        """As many steps ahead as there are targets, or the recipe's horizon where there are none: [B S C Q]."""
         steps = self.recipe.data.horizon if batch.targets is None else batch.targets.shape[1]
-        return model(batch.inputs, steps)
+        return model(
+            batch.inputs,
+            steps,
+            ahead=None if batch.second is None else batch.second.values,
+            series=batch.series,
+            truth=batch.targets if model.training else None,
+            forced=self.recipe.teacher_forcing.at(done) if model.training else 0.0,
+        )
 
     def loss(self, outputs: Tensor, batch: Batch) -> Loss:
-        """Squared error in scaled units."""
-        rows = (outputs - batch.wanted).square().sum(1)
-        return Loss(rows, outputs.numel())
+        """What the head costs, in scaled units, summed over values that are there."""
+        wanted = batch.wanted
+        rows = self.recipe.model.errors(outputs, wanted).sum((1, 2))
+        return Loss(rows, int((~wanted.isnan()).sum()))
 
     def tally(self, outputs: Tensor, batch: Batch) -> dict[str, tuple[float, int]]:
         """Absolute error of one batch, in the series' units."""
-        return {"mae": (float((outputs - batch.wanted).abs().sum()) * self.scaler.deviation, outputs.numel())}
+        wanted = batch.wanted
+        gap = (self.recipe.model.middle(outputs) - wanted).abs().nan_to_num()
+        assert batch.series is not None
+        deviation = torch.from_numpy(self.scalers.values.deviation).to(gap)[batch.series]
+        return {"mae": (float((gap * deviation[:, None]).sum()), int((~wanted.isnan()).sum()))}
 
     def predict(
         self, model: nn.Module, encoded: EncodedWindows, outputs: NDArray[np.float32], watch: Watch = Watch()
-    ) -> list[dict[str, Any]]:
-        """Forecasts in the series' units."""
-        return [{"prediction": row.tolist()} for row in self.scaler.restore(outputs.astype(np.float64))]
+    ) -> list[Any]:
+        """Forecasts in the series' units, with their intervals where the head has some. Of many windows with known
+        answers, which are for scores, only some are told; the others are None.
+        """
+        said = self._said(outputs, encoded)
+        middle, levels = said["middle"], said["levels"]
+        kept = np.arange(len(encoded))
+        if encoded.answered and len(encoded) > KEPT:
+            kept = np.unique(np.linspace(0, len(encoded) - 1, KEPT).round().astype(np.int64))
+        told: list[Any] = [None] * len(encoded)
+        for at in kept:
+            told[at] = {"prediction": plain(middle[at])}
+            if levels:
+                told[at]["quantiles"] = {str(level): plain(values[at]) for level, values in levels.items()}
+        return told
+
+    def _said(self, outputs: NDArray[np.float32], encoded: EncodedWindows) -> dict[str, Any]:
+        """Forecasts and quantiles in the series' units [N S C]."""
+        head = self.recipe.model
+        read = head.levels(torch.from_numpy(np.asarray(outputs)))
+        values = read.double().numpy()
+        middle = encoded.restored(head.middle(read).double().numpy())
+        if head.head == "quantile":
+            whole = encoded.restored(values)
+            return {"middle": middle, "levels": {q: whole[..., at] for at, q in enumerate(head.quantiles)}}
+        if head.head == "gaussian":
+            deviation = encoded.restored(values[..., 1], spread=True)
+            edge = 1.6448536269514722 * deviation
+            low, high = (round(0.5 - sign * INTERVAL / 2, 4) for sign in (1, -1))
+            return {"middle": middle, "levels": {low: middle - edge, 0.5: middle, high: middle + edge}}
+        return {"middle": middle, "levels": {}}
 
     def glance(self, model: nn.Module, encoded: EncodedWindows) -> list[dict[str, Any]]:
         """Nothing: the outputs say everything."""
@@ -142,48 +236,65 @@ class Forecasting:
     def score(
         self, outputs: NDArray[np.float32], encoded: EncodedWindows, answers: Sequence[Mapping[str, Any]] = ()
     ) -> Scores:
-        """Errors in the series' units."""
-        assert encoded.targets is not None
-        return self._errors(
-            self.scaler.restore(encoded.targets.astype(np.float64)), self.scaler.restore(outputs.astype(np.float64))
-        )
+        """Errors in the series' units, and in scaled ones, in which several series can be told together."""
+        said, truth = self._said(outputs, encoded), encoded.truth
+        found = self.rivals.errors(encoded, said["middle"])
+        there = ~np.isnan(truth)
+        levels: dict[float, NDArray[np.float64]] = said["levels"]
+        if levels:
+            every = np.stack([values[there] for values in levels.values()], -1)
+            found["quantile_loss"] = metrics.quantile_loss(truth[there], every, list(levels))
+            found["coverage"] = metrics.coverage(truth[there], every[:, 0], every[:, -1])
+        return found
 
-    def _errors(self, targets: NDArray[np.float64], forecasts: NDArray[np.float64]) -> Scores:
-        return {
-            "mae": metrics.mae(targets, forecasts),
-            "rmse": metrics.rmse(targets, forecasts),
-            "smape": metrics.smape(targets, forecasts),
-            "mase": metrics.mase(targets, forecasts, self.differences["mase"]),
-        }
-
-    def signatures(self, targets: Sequence[Any]) -> dict[str, str]:
+    def signatures(self, answers: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         """None: the names of these scores say how they are computed."""
         return {}
 
-    def baseline(self, train: Corpus, test: Corpus, watch: Watch = Watch()) -> dict[str, Scores]:
-        """Naive forecasts of the test part from everything that came before it."""
-        past, targets = np.array([example.meta["past"] for example in test]), np.array(test.targets)
-        steps, season = targets.shape[1], self.recipe.data.season
-        forecasts = {"last value": baselines.last_value(past, steps), "mean": baselines.mean(past, steps)}
-        if season is not None:
-            forecasts[f"seasonal naive ({season} steps)"] = baselines.seasonal_naive(past, steps, season)
-        return {name: self._errors(targets, forecast) for name, forecast in forecasts.items()}
+    def details(self, outputs: NDArray[np.float32], encoded: EncodedWindows) -> dict[str, Any]:
+        """Errors by step ahead beside the naive forecasts', and whether the forecast is the last value, shifted."""
+        return self.rivals.details(encoded, self._said(outputs, encoded)["middle"])
+
+    def baseline(self, train: Any, test: Any, watch: Watch = Watch()) -> dict[str, Scores]:
+        """Naive forecasts of the test part from everything that came before each window."""
+        encoded = self.encode(test, "the test part")
+        return self.rivals.scores(encoded)
 
     def journey(self, example: Example) -> list[tuple[str, str]]:
-        """Numbers → scaled → tensor."""
-        batch = self.collate(self.encode([example], "the example"), np.zeros(1, np.int64))
-        scaled = batch.inputs.values[0, :, 0].tolist()
+        """Numbers → what a window is."""
+        sizes, context = self.sizes, self.recipe.data.window
+        width = sizes.channels + sizes.beside + sizes.ahead
+        read = [value for value in np.ravel(np.array(example.inputs, float)) if np.isfinite(value)]
+        row = self.scalers.values
+        scaled = [(value - row.mean[0, 0]) / row.deviation[0, 0] for value in read]
         return [
-            ("series", f"{_numbers(example.inputs)} → {_numbers(example.target)}"),
+            ("series", f"{_numbers(read)} → {_numbers(np.ravel(np.array(example.target, float)).tolist())}"),
             ("scaled", _numbers(scaled)),
-            ("tensor", f"{list(batch.inputs.values.shape)}: windows × steps × features"),
+            ("tensor", f"[1, {context}, {width}]: windows × steps × numbers of a step"),
         ]
 
 
-def _past(train: Corpus) -> NDArray[np.float64]:
-    """The training series put together again from its windows: the first whole, then what each one adds."""
-    inputs, targets = train.inputs, train.targets
-    return np.array([*inputs[0], *(target[0] for target in targets), *targets[-1][1:]])
+def _refuse_unknowable(recipe: ForecastingRecipe, panel: Panel) -> None:
+    """Fed with its own forecasts, a model would need to forecast what is known of the past only, too."""
+    if recipe.model.strategy == "recursive" and panel.past:
+        names = ", ".join(panel.past)
+        raise InputError(
+            f"strategy=recursive feeds forecasts back, and {names} will not be known then: take strategy=direct, "
+            "decoder or parallel, or leave them out with past=[]"
+        )
+
+
+def _numbers_in(given: Any, least: int, where: str) -> list[float]:
+    try:
+        row = np.asarray(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where}: expected {least} numbers, got {str(given)[:60]}") from error
+    if row.ndim != 1 or len(row) < least:
+        raise InputError(f"{where}: expected {least} numbers, got {row.size}")
+    if not np.isfinite(row).all():
+        at = int(np.isfinite(row).argmin())
+        raise InputError(f"{where}: value {at + 1} is {row[at]}, which is no finite number")
+    return row.tolist()
 
 
 def _numbers(values: Sequence[float]) -> str:

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from lstmlab import baselines, metrics
 from lstmlab.baselines import PIECE
 from lstmlab.data import cache
-from lstmlab.data.corpus import Corpus
+from lstmlab.data.corpus import Part
 from lstmlab.data.load import Watch
 from lstmlab.data.tokens import Tokens
 from lstmlab.tasks.task import Scores
 
 Texts = Sequence[str]
-Rivals = Callable[[Corpus, Corpus, Watch, bool], dict[str, Scores]]
+Rivals = Callable[[Part, Part, Watch, bool], dict[str, Scores]]
 
 
 def tokenizer(references: Texts) -> str:
@@ -53,7 +53,7 @@ def variety(said: Texts, asked: Texts) -> Scores:
     }
 
 
-def translation(train: Corpus, test: Corpus, watch: Watch, lowercase: bool) -> dict[str, Scores]:
+def translation(train: Part, test: Part, watch: Watch, lowercase: bool) -> dict[str, Scores]:
     """The source copied, and translated word for word with a dictionary learned from the training pairs."""
     watch.say(f"Learning a dictionary from {len(train):,} training pairs (the word-for-word baseline)")
     dictionary = baselines.WordForWord.fit(train.inputs, train.targets)
@@ -64,7 +64,7 @@ def translation(train: Corpus, test: Corpus, watch: Watch, lowercase: bool) -> d
     return {name: text_scores(texts, test.targets, lowercase=lowercase) for name, texts in said.items()}
 
 
-def dialogue(train: Corpus, test: Corpus, watch: Watch, lowercase: bool) -> dict[str, Scores]:
+def dialogue(train: Part, test: Part, watch: Watch, lowercase: bool) -> dict[str, Scores]:
     """The reply to the most similar training source, and the references themselves, whose variety is the measure."""
     watch.say(f"Looking up the most similar of {len(train):,} training sources (the retrieval baseline)")
     retrieved = baselines.Retrieval.fit(train.inputs, train.targets).reply(test.inputs)
@@ -91,7 +91,7 @@ def _predicted(tokens: Tokens) -> NDArray[np.int32]:
     return np.delete(tokens.ids, tokens.offsets[:-1])
 
 
-def cached(rivals: Rivals, train: Corpus, test: Corpus, watch: Watch, *, lowercase: bool) -> dict[str, Scores]:
+def cached(rivals: Rivals, train: Part, test: Part, watch: Watch, *, lowercase: bool) -> dict[str, Scores]:
     """What `rivals` finds, from the cache where it was found before."""
     key = cache.key("baseline", rivals.__name__, train.fingerprint, test.fingerprint, lowercase)
     return cache.value("scores", key, lambda: rivals(train, test, watch, lowercase), watch.say)

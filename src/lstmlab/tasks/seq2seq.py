@@ -1,7 +1,7 @@
 """Sequence to sequence: translation, and dialogue as the translation of what was said into what is answered."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -11,15 +11,15 @@ from torch import Tensor, nn
 
 from lstmlab import metrics
 from lstmlab.data import cache
-from lstmlab.data.corpus import Corpus, Dataset, Index
+from lstmlab.data.corpus import Corpus, Dataset, Index, Part
 from lstmlab.data.load import Watch
 from lstmlab.data.pairs import DialogueData, PairSettings, TranslationData, load_pairs
 from lstmlab.data.sentences import EncodedPairs, Languages, SentenceSettings
 from lstmlab.data.tokens import Tokens
 from lstmlab.decoding import SearchSettings
 from lstmlab.nn.encoder_decoder import EncoderDecoder, EncoderDecoderSettings
-from lstmlab.recipe import Settings
 from lstmlab.tasks import rivals, writing
+from lstmlab.tasks.forcing import TeacherForcing
 from lstmlab.tasks.task import Recipe, Scores
 from lstmlab.types import Batch, Example, Loss, Padded
 
@@ -27,34 +27,6 @@ R = TypeVar("R", bound="PairRecipe")
 
 NATS, RIGHT, TOKENS = 1, 2, 3
 """Columns of a model's outputs, after what is minimised."""
-
-
-class TeacherForcing(Settings):
-    """How many of the tokens a decoder is fed in training are the true ones (scheduled sampling, Bengio et al. 2015).
-
-    The others are the model's own likeliest ones, which costs time: the decoder then goes step by step.
-    """
-
-    ratio: float = Field(default=1.0, ge=0, le=1)
-    """Share of true tokens at the start of training; 1 is plain teacher forcing."""
-    final_ratio: float = Field(default=1.0, ge=0, le=1)
-    """Share of true tokens at the end of the budget."""
-    schedule: Literal["linear", "exponential", "sigmoid"] = "linear"
-    """How the share goes from one to the other over the budget: in a line, fast at first, or fast in the middle."""
-
-    def idle(self) -> dict[str, str]:
-        """Without a way to go there is no shape of it."""
-        return {"schedule": "ratio and final_ratio are the same"} if self.ratio == self.final_ratio else {}
-
-    def at(self, done: float) -> float:
-        """The share when `done` (0 to 1) of the budget is spent."""
-        fall = {
-            "linear": lambda at: -at,
-            "exponential": lambda at: np.exp(-5 * at),
-            "sigmoid": lambda at: -np.tanh(5 * (at - 0.5)),
-        }[self.schedule]
-        left = float((fall(min(max(done, 0.0), 1.0)) - fall(1.0)) / (fall(0.0) - fall(1.0)))
-        return self.final_ratio + (self.ratio - self.final_ratio) * left
 
 
 class PairRecipe(Recipe):
@@ -151,7 +123,7 @@ class Translation:
         recipe = self.recipe.model_copy(update={"decoding": settings})
         return type(self)(recipe, self.languages, self.key, look=look, first=first)
 
-    def encode(self, examples: Corpus | Sequence[Example], where: str) -> EncodedPairs:
+    def encode(self, examples: Part | Sequence[Example], where: str) -> EncodedPairs:
         """Tokens of both sides (from the cache where these very texts were encoded before)."""
         inputs = [example.inputs for example in examples]
         wanted = [example.target for example in examples]
@@ -234,11 +206,15 @@ class Translation:
         said, wanted = [one["prediction"] for one in answers], [one["target"] for one in answers]
         return rivals.text_scores(said, wanted, lowercase=self.recipe.text.lowercase)
 
-    def signatures(self, targets: Sequence[str]) -> dict[str, str]:
-        """How BLEU, chrF and TER are computed, in sacreBLEU's words."""
-        return rivals.signatures(targets, lowercase=self.recipe.text.lowercase)
+    def details(self, outputs: NDArray[np.float32], encoded: EncodedPairs) -> dict[str, Any]:
+        """Nothing: the answers say it all."""
+        return {}
 
-    def baseline(self, train: Corpus, test: Corpus, watch: Watch = Watch()) -> dict[str, Scores]:
+    def signatures(self, answers: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """How BLEU, chrF and TER are computed, in sacreBLEU's words."""
+        return rivals.signatures([str(one["target"]) for one in answers], lowercase=self.recipe.text.lowercase)
+
+    def baseline(self, train: Part, test: Part, watch: Watch = Watch()) -> dict[str, Scores]:
         """The source copied, and translated word for word with a dictionary learned from the training part."""
         return rivals.cached(rivals.translation, train, test, watch, lowercase=self.recipe.text.lowercase)
 
@@ -260,7 +236,7 @@ class Dialogue(Translation):
         said, asked = [one["prediction"] for one in answers], [one["input"] for one in answers]
         return {**found, **rivals.variety(said, asked)}
 
-    def baseline(self, train: Corpus, test: Corpus, watch: Watch = Watch()) -> dict[str, Scores]:
+    def baseline(self, train: Part, test: Part, watch: Watch = Watch()) -> dict[str, Scores]:
         """The reply to the most similar training source (TF-IDF), the references' own variety, and what how often each
         token occurs says alone."""
         found = rivals.cached(rivals.dialogue, train, test, watch, lowercase=self.recipe.text.lowercase)

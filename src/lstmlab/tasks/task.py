@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
-from lstmlab.data.corpus import Corpus, Dataset, Index
+from lstmlab.data.corpus import Dataset, Index, Part
 from lstmlab.data.load import Watch
 from lstmlab.recipe import Settings
 from lstmlab.types import Batch, Example, Loss
@@ -118,8 +118,9 @@ class Task(Protocol):
 
     def predict(
         self, model: nn.Module, encoded: Any, outputs: Float[np.ndarray, "N ..."], watch: Watch = Watch()
-    ) -> list[dict[str, Any]]:
-        """What is answered, as JSON, an example each: at least {"prediction": label, numbers or text}.
+    ) -> list[Any]:
+        """What is answered, as JSON, an example each: at least {"prediction": label, numbers or text}; None for what
+        need not be written down, since there are too many.
 
         `outputs` are the model's for these very examples. Tasks that search for their answers ask the model again.
         """
@@ -137,11 +138,15 @@ class Task(Protocol):
         """Scores of one evaluated part; of its answers ("prediction" beside "target") too where there are some."""
         ...
 
-    def signatures(self, targets: Sequence[Any]) -> dict[str, str]:
+    def details(self, outputs: Float[np.ndarray, "N ..."], encoded: Any) -> dict[str, Any]:
+        """What else the outputs of the test part say, all of them together, as JSON; empty where answers say it all."""
+        ...
+
+    def signatures(self, answers: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         """Score → how exactly it was computed, where its field asks for that in writing."""
         ...
 
-    def baseline(self, train: Corpus, test: Corpus, watch: Watch) -> dict[str, Scores]:
+    def baseline(self, train: Part, test: Part, watch: Watch) -> dict[str, Scores]:
         """What the scores on the test part have to beat, computed on the same split."""
         ...
 

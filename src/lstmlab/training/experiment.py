@@ -13,7 +13,7 @@ import torch
 from pydantic import create_model
 
 from lstmlab import recipe as recipes
-from lstmlab.data.corpus import Corpus, Dataset
+from lstmlab.data.corpus import Dataset, Part
 from lstmlab.data.load import Watch
 from lstmlab.errors import InputError, unknown
 from lstmlab.nn.summary import summary
@@ -84,7 +84,7 @@ def train(recipe: Recipe, *, root: Path, output: Path | None = None, monitor: Mo
     monitor.say("Reading the data")
     data = kind.load(recipe, monitor)
     task = kind.prepare(recipe, data, monitor)
-    training = _training(recipe, task, data, device, started)
+    training = start_training(recipe, task, data, device, started)
     example = data.train[0]
     facts = {
         "data": {**asdict(data.source), "parts": {name: len(part) for name, part in data.parts.items()}},
@@ -113,7 +113,7 @@ def resume(run: Run, *, monitor: Monitor = Monitor()) -> Run:
         kind = TASKS[recipe.task]
         data = kind.load(recipe, monitor)
         run.refuse_changed(data.source)
-        training = _training(recipe, kind.prepare(recipe, data, monitor), data, device, started)
+        training = start_training(recipe, kind.prepare(recipe, data, monitor), data, device, started)
         if tensors:
             checkpoint.load_weights(training.model, checkpoint.pick(tensors, "model"), run.folder)
             training.restore(tensors, facts)
@@ -121,7 +121,7 @@ def resume(run: Run, *, monitor: Monitor = Monitor()) -> Run:
         return _go(writer, training, data, run.environment["threads"], monitor)
 
 
-def _training(recipe: Any, task: Task, data: Dataset, device: torch.device, started: float) -> Training:
+def start_training(recipe: Any, task: Task, data: Dataset, device: torch.device, started: float) -> Training:
     """Model with fresh weights and encoded parts. The seed is set here: initial weights and dropout follow from it."""
     train = task.encode(data.train, "the training part")
     valid = task.encode(data.valid, "the validation part") if data.valid is not None else None
@@ -175,11 +175,13 @@ def _score(writer: RunWriter, training: Training, data: Dataset, monitor: Monito
     predictions: list[dict[str, Any]] = []
     if test is not None and data.test is not None:
         monitor.say(f"Scoring the test part ({len(test):,} {'example' if len(test) == 1 else 'examples'})")
-        metrics["test"], predictions = _answered(training, test, data.test, monitor)
-        metrics["signatures"] = task.signatures(data.test.targets)
+        metrics["test"], predictions, outputs = _answered(training, test, data.test, monitor)
+        metrics["signatures"] = task.signatures(predictions)
+        if details := task.details(outputs, test):
+            metrics["details"] = details
         monitor.scored(metrics["test"])
     if training.valid is not None and data.valid is not None:
-        metrics["valid"], _ = _answered(training, training.valid, data.valid, monitor)
+        metrics["valid"], _, _ = _answered(training, training.valid, data.valid, monitor)
     if test is not None and data.test is not None:
         model.load_state_dict(last)
         same = all(torch.equal(value, best[name]) for name, value in last.items())
@@ -193,16 +195,20 @@ def _score(writer: RunWriter, training: Training, data: Dataset, monitor: Monito
 
 
 def _answered(
-    training: Training, encoded: Any, part: Corpus, monitor: Monitor
-) -> tuple[dict[str, float], list[dict[str, Any]]]:
-    """Scores of a part, and a row for each example: what was asked, what was answered, what it lost."""
+    training: Training, encoded: Any, part: Part, monitor: Monitor
+) -> tuple[dict[str, float], list[dict[str, Any]], np.ndarray]:
+    """Scores of a part; a row for each example that is written down: what was asked, what was answered, what it lost;
+    and the model's outputs.
+    """
     outputs, losses, count = evaluate(training.model, training.task, encoded, training.device)
     told = training.task.predict(training.model, encoded, outputs, monitor)
+    kept = np.array([at for at, answer in enumerate(told) if answer is not None])
+    shown = part if len(kept) == len(told) else part.take(kept)
     rows = [
-        {"id": example.id, "input": example.inputs, "target": example.target, **answer, "loss": float(loss)}
-        for example, answer, loss in zip(part, told, losses, strict=True)
+        {"id": example.id, "input": example.inputs, "target": example.target, **told[at], "loss": float(losses[at])}
+        for at, example in zip(kept, shown, strict=True)
     ]
-    return {"loss": float(losses.sum() / count), **training.task.score(outputs, encoded, rows)}, rows
+    return {"loss": float(losses.sum() / count), **training.task.score(outputs, encoded, rows)}, rows, outputs
 
 
 def _plain_scores(training: Training, encoded: Any) -> dict[str, float]:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from lstmlab import recipe as recipes
+from lstmlab.data.corpus import Part
 from lstmlab.decoding import SearchSettings
 from lstmlab.errors import InputError
 from lstmlab.tasks import TASKS
@@ -75,13 +76,15 @@ class Predictor:
             self.searching({"look" if search is None else "search": True})
         return task.predict(self.model, encoded, evaluate(self.model, task, encoded, self.device)[0])
 
-    def score(self, examples: Sequence[Example], where: str) -> dict[str, float]:
+    def score(self, examples: Part | Sequence[Example], where: str) -> dict[str, float]:
         """Loss and scores on examples with known targets."""
         encoded = self.task.encode(examples, where)
         outputs, losses, count = evaluate(self.model, self.task, encoded, self.device)
         told = self.task.predict(self.model, encoded, outputs)
         rows = [
-            {**answer, "target": one.target, "input": one.inputs} for one, answer in zip(examples, told, strict=True)
+            {**answer, "target": one.target, "input": one.inputs}
+            for one, answer in zip(examples, told, strict=True)
+            if answer is not None
         ]
         return {"loss": float(np.nansum(losses) / max(count, 1)), **self.task.score(outputs, encoded, rows)}
 

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 import polars as pl
 
@@ -16,6 +17,27 @@ from lstmlab.errors import InputError
 Frames = dict[str, pl.DataFrame]
 Read = Callable[[Mapping[str, Path]], tuple[Frames, tuple[str, ...]]]
 """From the files of one layout, by name, to the parts (columns id, inputs, target) and what was done to them."""
+
+
+@dataclass(frozen=True)
+class SeriesHints:
+    """What is what in a named table of series; a recipe may say otherwise."""
+
+    time: tuple[str, ...]
+    targets: tuple[str, ...]
+    past: tuple[str, ...] = ()
+    of: str | None = None
+    """The column that tells several series apart."""
+    season: int | None = None
+    """Steps of a season, where its step does not say it."""
+    missing: Literal["refuse", "interpolate", "forward", "mask"] = "refuse"
+    repeated: Literal["refuse", "first", "last", "mean"] = "refuse"
+    sort: bool = False
+    valid_fraction: float = 0.1
+    test_fraction: float = 0.1
+    """Of each series' whole length."""
+    test_rows: int | None = None
+    """Rows of an official test part, at the end."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +61,10 @@ class NamedSet:
 
     Sets for dialogue have none: their `inputs` are whole dialogues, a turn a line, and their `target` is null.
     """
+    numeric: bool = False
+    """Of classification: whether inputs are sequences of numbers (lists of steps) rather than texts."""
+    series: SeriesHints | None = None
+    """Of series: their single table, called train, has the columns of its file instead of id, inputs and target."""
 
     @property
     def frozen(self) -> bool:

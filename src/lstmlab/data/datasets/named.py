@@ -14,7 +14,7 @@ import polars as pl
 
 from lstmlab.data import cache, fetch
 from lstmlab.data.corpus import Corpus, Source
-from lstmlab.data.datasets import conversations, translations
+from lstmlab.data.datasets import conversations, sequences, series_sets, translations
 from lstmlab.data.datasets.entry import Frames, NamedSet, from_tar, from_zip, lines
 from lstmlab.data.datasets.entry import frame as table_of
 from lstmlab.data.datasets.folders import read_folders
@@ -43,13 +43,27 @@ def open_named(
 
     Raises InputError for an unknown name, and for files that are not to be had or not what they should be.
     """
+    frames, key, source = open_tables(find(name), announce=announce, progress=progress)
+    if key is None:
+        return {part: Corpus.of(table) for part, table in frames.items()}, source
+    return {part: Corpus(frame, cache.key("part", key, part)) for part, frame in frames.items()}, source
+
+
+def find(name: str) -> NamedSet:
+    """A set by its name. Raises InputError for an unknown one."""
     if name not in NAMED:
         raise unknown("data set", name, NAMED)
-    chosen = NAMED[name]
+    return NAMED[name]
+
+
+def open_tables(
+    chosen: NamedSet, *, announce: Announce = no_announcement, progress: Progress = no_progress
+) -> tuple[Frames, str | None, Source]:
+    """The tables of a named set, what names their content in the cache (None: they are made), and their source."""
+    name = chosen.name
     if not any(chosen.files.layouts):
         frames, steps = chosen.read({})
-        source = Source(name, chosen.about, "", chosen.files.licence, {}, steps)
-        return {part: Corpus.of(table) for part, table in frames.items()}, source
+        return frames, None, Source(name, chosen.about, "", chosen.files.licence, {}, steps)
     try:
         paths = fetch.get(chosen.files, announce, progress)
     except InputError as error:
@@ -59,11 +73,10 @@ def open_named(
     checksums = {file: cache.digest(path) for file, path in paths.items()}
     key = cache.key("named", name, chosen.version, checksums)
     frames, steps = _parsed(chosen, paths, key, announce)
-    parts = {part: Corpus(frame, cache.key("part", key, part)) for part, frame in frames.items()}
     addresses = [remote.address for remote in chosen.files.layouts[0] if remote.address]
     # A dozen addresses say less than the page they are linked from.
     address = ", ".join(addresses) if 0 < len(addresses) <= 3 else chosen.homepage
-    return parts, Source(name, chosen.about, address, chosen.files.licence, checksums, steps)
+    return frames, key, Source(name, chosen.about, address, chosen.files.licence, checksums, steps)
 
 
 def listed() -> list[Listed]:
@@ -286,5 +299,7 @@ NAMED = {
         ),
         *translations.TRANSLATIONS.values(),
         *conversations.CONVERSATIONS.values(),
+        *sequences.SEQUENCES.values(),
+        *series_sets.SERIES.values(),
     )
 }

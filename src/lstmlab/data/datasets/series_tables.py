@@ -12,7 +12,7 @@ from lstmlab.data.datasets import times as clock
 from lstmlab.data.datasets.numbers import to_numbers
 from lstmlab.data.datasets.times import Step, Times
 from lstmlab.data.panel import Line, Panel
-from lstmlab.data.timeline import Done, Rows, Rules, filled, gridded, ordered
+from lstmlab.data.timeline import Done, Rows, Rules, filled, gridded, ordered, shown
 from lstmlab.errors import InputError, nearest
 
 
@@ -35,12 +35,20 @@ class Columns:
 
 
 def panel(
-    frame: pl.DataFrame, columns: Columns, rules: Rules, where: str, *, apart: bool = True, dated: bool = False
+    frame: pl.DataFrame,
+    columns: Columns,
+    rules: Rules,
+    where: str,
+    *,
+    apart: bool = True,
+    dated: bool = False,
+    ahead: int = 0,
 ) -> tuple[Panel, list[str]]:
     """A table as a panel, and what was done to it, a sentence each.
 
     `apart`: each of several targets is a series of its own; else they are forecast together. `dated` adds the calendar
-    to what is known ahead. Raises InputError naming file, row and column.
+    to what is known ahead, of which `ahead` more steps are wanted: from rows without targets, from the calendar.
+    Raises InputError naming file, row and column.
     """
     _refuse_unknown(frame, columns, where)
     if frame.is_empty():
@@ -57,19 +65,41 @@ def panel(
     step = _common_step(parts, columns)
     lines: list[Line] = []
     for name, at, rows in parts:
-        rows, found = filled(gridded(rows, step, at), rules, columns.numbers, len(columns.targets), at)
+        whole = gridded(rows, step, at)
+        rows, found = filled(whole, rules, columns.numbers, len(columns.targets), at, goes_on=ahead > 0)
         done.add(found)
-        lines += _lines(name, rows, columns, step, apart=apart, dated=dated)
+        on = _ahead(whole, rows, columns, step, ahead, at)
+        lines += _lines(name, rows, on, columns, step, apart=apart, dated=dated)
     names = ("value",) if apart and len(columns.targets) > 1 else columns.targets
     known_ahead = (*columns.future, *(calendar.names(step) if dated else ()))
     return Panel(tuple(lines), names, columns.past, known_ahead, step), [*filter(None, [told]), *done.words(rules)]
 
 
-def _lines(name: str, rows: Rows, columns: Columns, step: Step, *, apart: bool, dated: bool) -> list[Line]:
+def _ahead(whole: Rows, rows: Rows, columns: Columns, step: Step, count: int, where: str) -> Rows:
+    """The next `count` steps after the last value, with what is known ahead of them."""
+    end = step.after(rows.times[-1:], np.arange(1, count + 1))
+    values = np.full((count, whole.values.shape[1]), np.nan)
+    begin = int(np.searchsorted(whole.times, rows.times[-1], side="right"))
+    there = whole.take(slice(begin, begin + count))
+    values[: len(there.values)] = there.values
+    times = np.concatenate([there.times, end[len(there.times) :]])
+    known = values[:, len(columns.targets) + len(columns.past) :]
+    missing = np.argwhere(np.isnan(known))
+    if len(missing):
+        step_at, column = (int(one) for one in missing[0])
+        raise InputError(
+            f'{where}: the column "{columns.future[column]}" has to be known ahead, and it is not for '
+            f"{shown(times[step_at])}: give a row for each of the next {count} steps, with the target left empty"
+        )
+    return Rows(times, values, np.zeros(count, np.int64))
+
+
+def _lines(name: str, rows: Rows, on: Rows, columns: Columns, step: Step, *, apart: bool, dated: bool) -> list[Line]:
     targets, past = len(columns.targets), len(columns.past)
-    values, known, ahead = np.split(rows.values, [targets, targets + past], 1)
+    values, known, _ = np.split(rows.values, [targets, targets + past], 1)
+    ahead = np.concatenate([rows.values, on.values])[:, targets + past :]
     if dated:
-        ahead = np.concatenate([ahead, calendar.features(rows.times, step)], 1)
+        ahead = np.concatenate([ahead, calendar.features(np.concatenate([rows.times, on.times]), step)], 1)
     if not apart or targets == 1:
         return [Line(name, rows.times, values, known, ahead)]
     return [

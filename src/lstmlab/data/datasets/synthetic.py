@@ -57,6 +57,16 @@ def sine_continuation(count: int, points: int = 1000, end: float = 100.0) -> NDA
     return np.sin(end / (points - 1) * np.arange(points, points + count))
 
 
+def waves(points: int = 1000) -> NDArray[np.float64]:
+    """A day of 24 steps and a week of 168, a trend, noise, and a level that shifts after three fifths: [points]."""
+    if points < 2:
+        raise InputError(f"waves need at least 2 points, got {points}")
+    at = np.arange(points)
+    swing = 3 * np.sin(2 * np.pi * at / 24) + 2 * np.sin(2 * np.pi * at / 168)
+    noise = 0.3 * np.random.default_rng(0).standard_normal(points)
+    return 20 + 0.005 * at + swing + noise + 4 * (at >= 0.6 * points)
+
+
 def parity(count: int, length: int, seed: int) -> Corpus:
     """Bits such as "0 1 1 0", half of `length` to `length` of them; whether the ones are "odd" or "even" in number.
 

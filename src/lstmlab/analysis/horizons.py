@@ -1,0 +1,250 @@
+"""Forecasts of real series: how far ahead they are worth something, beside naive ones, and whether they copy the past.
+
+Numbers by step ahead are of the whole test part (metrics.json, "details"), pictures of windows that were written down.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmlab.metrics import format_score
+from lstmlab.report import Figure, Section, Table, excerpt
+from lstmlab.training.run import Run
+
+Values = NDArray[np.float64]
+
+COPY = 0.5
+"""A forecast one step ahead that is nearer to the last value than this share of what the naive one misses by, and no
+better, is called its copy."""
+EVEN = 0.02
+"""Skill (share of the naive error saved) within which two methods count as equal."""
+STEPS = (1, 2, 3, 6, 12, 24, 48, 96, 192, 336, 720)
+COLOURS = {"model": "#D55E00", "truth": "#1f2933"}
+RIVALS = ("#56B4E9", "#009E73", "#7b8794", "#CC79A7")
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """Mean absolute error by step ahead [S] of the model and of the naive forecasts."""
+
+    errors: dict[str, Values]
+    windows: int
+    copy: dict[str, float]
+
+    @classmethod
+    def of(cls, run: Run) -> "Ahead":
+        """What the run wrote down of its whole test part."""
+        told = run.metrics["details"]
+        errors = {name: np.array(values, float) for name, values in told["mae_by_step"].items()}
+        return cls(errors, int(told["windows"]), told["copy"])
+
+    @property
+    def horizon(self) -> int:
+        """Steps ahead."""
+        return len(self.errors["model"])
+
+    @property
+    def rivals(self) -> dict[str, Values]:
+        """The naive forecasts, best of all steps first."""
+        naive = {name: values for name, values in self.errors.items() if name != "model"}
+        return dict(sorted(naive.items(), key=lambda one: float(one[1].mean())))
+
+    def skill(self, first: int = 0, last: int | None = None) -> float:
+        """1 - error / error of the naive forecast that is best over these steps; NaN where that one is perfect."""
+        part = slice(first, last)
+        best = min(float(values[part].mean()) for values in self.rivals.values())
+        return 1 - float(self.errors["model"][part].mean()) / best if best > 0 else float("nan")
+
+    @property
+    def copies(self) -> bool:
+        """Whether the first step is the last value once more."""
+        naive, model = self.copy["naive"], self.copy["from_truth"]
+        return naive > 0 and self.copy["from_last"] < COPY * naive and model > (1 - EVEN) * naive
+
+    @property
+    def last_useful(self) -> int:
+        """The last step (from 1) up to which every step beats every naive forecast; 0 where the first does not."""
+        best = np.min(list(self.rivals.values()), 0)
+        worse = np.flatnonzero(self.errors["model"] >= best)
+        return int(worse[0]) if len(worse) else self.horizon
+
+
+def applies(run: Run) -> bool:
+    """Whether the run forecast a series that was not computed, on a test part that is known."""
+    known = run.recipe["task"] == "forecasting" and run.finished and run.recipe["data"].get("name") != "sine"
+    return known and bool(run.metrics.get("details"))
+
+
+def section(run: Run) -> Section:
+    """Skill by step ahead, the check for a copy, intervals, and the forecasts drawn."""
+    told = Ahead.of(run)
+    parts = [copy_words(told), reach_words(told), interval_words(run), bias_words(run)]
+    figures = [_drawn(run), _by_step(told)] if told.horizon > 1 else [_drawn(run)]
+    return Section("Forecasts", claim(told), "\n\n".join(filter(None, parts)), [_table(told)], figures)
+
+
+def claim(told: Ahead) -> str:
+    """The mean error over all steps, and what of the best naive one it saves."""
+    name, best = next(iter(told.rivals.items()))
+    mean, skill = format_score("mae", float(told.errors["model"].mean())), told.skill()
+    steps = "one step" if told.horizon == 1 else f"{told.horizon} steps"
+    beside = f"{excerpt(name, 60)}, {format_score('mae', float(best.mean()))}"
+    said = f"Forecasts of {steps} ahead miss by {mean} on average"
+    if np.isnan(skill):
+        return f"{said}; the best naive forecast ({beside}) is perfect here."
+    if skill > EVEN:
+        return f"{said}, {100 * skill:.0f} % less than the best naive forecast ({beside})."
+    if skill < -EVEN:
+        return f"{said}, {-100 * skill:.0f} % more than the best naive forecast ({beside}): not worth its trouble."
+    return f"{said}, as good as the best naive forecast ({beside}) and no better."
+
+
+def copy_words(told: Ahead) -> str:
+    """Whether this is yesterday's value, shifted."""
+    model, last, naive = (format_score("mae", told.copy[name]) for name in ("from_truth", "from_last", "naive"))
+    if told.copies:
+        return (
+            f"This forecast is the last value, shifted: one step ahead it stays within {last} of the value before, and "
+            f"misses the truth by {model}, where repeating the value before misses by {naive}. A plot in which it "
+            "seems to follow the truth shows the truth of a step before."
+        )
+    return (
+        f"One step ahead the forecast misses by {model}; repeating the value before misses by {naive}. The forecast "
+        f"lies {last} from that value, so it is no mere copy of it."
+    )
+
+
+def reach_words(told: Ahead) -> str:
+    """Up to which step it beats everything naive."""
+    if told.horizon == 1:
+        return ""
+    first, half = told.skill(0, 1), told.horizon // 2
+    late = told.skill(half)
+    reach = told.last_useful
+    said = (
+        "It beats every naive forecast at every step ahead."
+        if reach == told.horizon
+        else "At the first step already a naive forecast is as good or better."
+        if not reach
+        else f"Up to step {reach} of {told.horizon} it beats every naive forecast; from then on one of them is as good."
+    )
+    return (
+        f"{said} Error saved against the best naive forecast: {100 * first:.0f} % at the first step, "
+        f"{100 * late:.0f} % over steps {half + 1} to {told.horizon}."
+    )
+
+
+def interval_words(run: Run) -> str:
+    """Whether intervals hold what they promise."""
+    found = run.metrics["test"].get("coverage")
+    levels = sorted(float(level) for level in (run.predictions[0].get("quantiles") or {})) if run.predictions else []
+    if found is None or len(levels) < 2:
+        return ""
+    promised = levels[-1] - levels[0]
+    gap = found - promised
+    verdict = "as promised" if abs(gap) <= 0.05 else "too narrow" if gap < 0 else "wider than they need be"
+    share = f"{100 * found:.1f} % of the truth lies in what should hold {100 * promised:.0f} %"
+    return f"Intervals: {share}; they are {verdict}."
+
+
+def bias_words(run: Run) -> str:
+    """Whether forecasts are too high or too low on the whole."""
+    gaps = [
+        np.ravel(np.array(row["prediction"], float) - np.array(row["target"], float))
+        for row in run.predictions
+        if row.get("target") is not None
+    ]
+    if not gaps:
+        return ""
+    every = np.concatenate(gaps)
+    every = every[np.isfinite(every)]
+    size, mean = float(np.abs(every).mean()), float(every.mean())
+    if not size or abs(mean) < 0.2 * size:
+        return ""
+    side = "high" if mean > 0 else "low"
+    return (
+        f"Bias: the forecasts written down are too {side} by {format_score('mae', abs(mean))} on average, "
+        f"{100 * abs(mean) / size:.0f} % of their mean error: a level or a trend that changed after training?"
+    )
+
+
+def weaknesses(told: Ahead) -> list[str]:
+    """What speaks against it, a sentence each."""
+    found = ["One step ahead it copies the last value."] if told.copies else []
+    if told.skill() <= EVEN:
+        found.append("A naive forecast does as well.")
+    return found
+
+
+# ---- Tables and figures
+
+
+def _table(told: Ahead) -> Table:
+    steps = [*(step for step in STEPS if step < told.horizon), told.horizon]
+    if len(steps) > 8:
+        steps = [*steps[:: -(-len(steps) // 7)], told.horizon]
+    steps = sorted(set(steps))
+    rows = [
+        [step, *(float(values[step - 1]) for values in (told.errors["model"], *told.rivals.values()))] for step in steps
+    ]
+    note = f"Mean absolute error at that step, in the unit of the series, over {told.windows:,} test windows."
+    return Table("Error by steps ahead.", ["Step", "Model", *map(_short, told.rivals)], rows, note)
+
+
+def _short(name: str) -> str:
+    return name[:1].upper() + name[1:]
+
+
+def _by_step(told: Ahead) -> Figure:
+    def draw(figure: Any) -> None:
+        axes, at = figure.subplots(), np.arange(1, told.horizon + 1)
+        for (name, values), colour in zip(told.rivals.items(), RIVALS, strict=False):
+            axes.plot(at, values, color=colour, linewidth=1, label=name)
+        axes.plot(at, told.errors["model"], color=COLOURS["model"], label="this model")
+        axes.set(title="Error by steps ahead", xlabel="Steps ahead", ylabel="Mean absolute error")
+        axes.set_ylim(bottom=0)
+        axes.legend(fontsize=8)
+
+    return Figure("error-by-step", "Mean absolute error by steps ahead.", draw, width=5.4, height=2.2)
+
+
+def _drawn(run: Run) -> Figure:
+    rows = [row for row in run.predictions if row.get("target") is not None]
+    chosen = [rows[at] for at in sorted({0, len(rows) // 3, 2 * len(rows) // 3, len(rows) - 1})]
+
+    def draw(figure: Any) -> None:
+        for axes, row in zip(np.ravel(figure.subplots(2, 2)), chosen, strict=False):
+            _window(axes, row)
+        for axes in np.ravel(figure.axes)[len(chosen) :]:
+            axes.set_visible(False)
+        figure.axes[0].legend(fontsize=8)
+
+    note = "Windows spread evenly over the test part; grey is what the model read (its end)."
+    if chosen and chosen[0].get("quantiles"):
+        levels = sorted(map(float, chosen[0]["quantiles"]))
+        note += f" Shaded: quantiles {levels[0]:g} to {levels[-1]:g}."
+    return Figure("forecasts", "Forecast and truth.", draw, note=note, width=6.8, height=4.0)
+
+
+def _window(axes: Any, row: dict[str, Any]) -> None:
+    """One window: what was read, what came, what was forecast. Of values forecast together the first is drawn."""
+    read, truth, said = (_first(row[name]) for name in ("input", "target", "prediction"))
+    ahead = np.arange(1, len(truth) + 1)
+    shown = min(len(read), max(2 * len(truth), 10))
+    axes.plot(np.arange(1 - shown, 1), read[-shown:], color="#9aa5b1", linewidth=1)
+    mark = {"marker": "o", "markersize": 3} if len(truth) < 5 else {}
+    axes.plot(ahead, truth, color=COLOURS["truth"], label="truth", **mark)
+    axes.plot(ahead, said, color=COLOURS["model"], linestyle="--", label="forecast", **mark)
+    if quantiles := row.get("quantiles"):
+        levels = sorted(quantiles, key=float)
+        low, high = (_first(quantiles[level]) for level in (levels[0], levels[-1]))
+        axes.fill_between(ahead, low, high, color=COLOURS["model"], alpha=0.15, linewidth=0)
+    axes.set_title(excerpt(str(row["id"]), 40), fontsize=8)
+    axes.set(xlabel="Steps ahead", ylabel="Value")
+
+
+def _first(values: Any) -> Values:
+    table = np.array(values, float)
+    return table if table.ndim == 1 else table[:, 0]

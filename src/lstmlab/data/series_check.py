@@ -1,0 +1,103 @@
+"""What is wrong with series: gaps, repeated times, disorder, constants, spikes, a level that moved at the end."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from lstmlab.data.finding import EXAMPLES, LEVELS, Finding, counted
+from lstmlab.data.panel import Line, Panel
+from lstmlab.data.series import Cuts, SeriesSettings, read_series
+from lstmlab.data.timeline import shown
+
+SPIKE = 12.0
+"""Values so many times as far from both their neighbours as neighbours usually are count as spikes."""
+SHIFT = 2.0
+"""Deviations of the training part by which a test part's mean may differ before it is worth a warning."""
+
+
+def check_series(settings: SeriesSettings) -> tuple[Panel, tuple[Finding, ...]]:
+    """The series a recipe names, read whatever their order and gaps, and all findings about them, problems first."""
+    patient = settings.model_copy(update={"missing": "mask", "repeated": "mean", "sort": True})
+    panel, cuts, source = read_series(patient)
+    found = [*_rows(source.steps), _lengths(panel), *_values(panel), *_shifts(panel, cuts)]
+    return panel, tuple(sorted(found, key=lambda finding: LEVELS.index(finding.level)))
+
+
+def _rows(steps: Sequence[str]) -> Iterator[Finding]:
+    """What reading had to mend."""
+    advice = {
+        "out of order": ("Rows out of order", "set data.sort=true"),
+        "repeat the time": ("Repeated times", "choose data.repeated=first, last or mean"),
+        "without a row": ("Gaps", "choose data.missing=interpolate, forward or mask"),
+        "empty cells": ("Empty cells", "choose data.missing=interpolate, forward or mask"),
+        "before the first": ("Nothing at the ends", "those rows are left out"),
+    }
+    for step in steps:
+        for words, (title, told) in advice.items():
+            if words in step:
+                count = "".join(letter for letter in step.split(" ")[0] if letter.isdigit())
+                yield Finding("warning", title, f"{step.split(' were')[0].rstrip('.')}: {told}.", int(count or 1))
+
+
+def _lengths(panel: Panel) -> Finding:
+    lengths = [len(line) for line in panel.lines]
+    first, last = min(line.times[0] for line in panel.lines), max(line.times[-1] for line in panel.lines)
+    reach = f"{min(lengths):,}" if min(lengths) == max(lengths) else f"{min(lengths):,} to {max(lengths):,}"
+    words = panel.step.words
+    text = (
+        f"{counted(len(lengths), 'series', 'series')} of {reach} steps, a step being "
+        f"{words if words[0].isdigit() else 'a ' + words}, from {shown(first)} to {shown(last)}."
+    )
+    return Finding("note", "Lengths", text, len(lengths))
+
+
+def _values(panel: Panel) -> Iterator[Finding]:
+    flat = [line for line in panel.lines if np.nanstd(line.values, 0).min() == 0]
+    if flat:
+        text = f"{counted(len(flat), 'series never changes', 'series never change')}: there is nothing to forecast."
+        yield Finding("warning", "Constant series", text, len(flat), tuple(_name(line) for line in flat[:EXAMPLES]))
+    spikes = [(line, place) for line in panel.lines for place in _spikes(line)]
+    if spikes:
+        places = tuple(f"{_name(line)} {shown(line.times[place])}".strip() for line, place in spikes[:EXAMPLES])
+        text = (
+            f"{counted(len(spikes), 'value lies', 'values lie')} more than {SPIKE:.0f} times as far from both "
+            "neighbours as neighbours usually do: faults of a sensor, or what matters most?"
+        )
+        yield Finding("warning", "Spikes", text, len(spikes), places)
+
+
+def _spikes(line: Line) -> list[int]:
+    found: set[int] = set()
+    for values in line.values.T:
+        gaps = np.diff(values)
+        known = np.abs(gaps[np.isfinite(gaps) & (gaps != 0)])
+        if len(known) < 20:
+            continue
+        far = SPIKE * float(np.median(known))
+        before, after = gaps[:-1], gaps[1:]
+        alone = (np.abs(before) > far) & (np.abs(after) > far) & (before * after < 0)
+        found |= set((np.flatnonzero(alone) + 1).tolist())
+    return sorted(found)
+
+
+def _shifts(panel: Panel, cuts: Cuts) -> Iterator[Finding]:
+    moved = []
+    for number, line in enumerate(panel.lines):
+        past, future = line.values[: cuts.valid[number]], line.values[cuts.test[number] :]
+        if not len(past) or not len(future) or np.isnan(past).all() or np.isnan(future).all():
+            continue
+        deviation = np.nanstd(past, 0)
+        gap = np.abs(np.nanmean(future, 0) - np.nanmean(past, 0))
+        if (gap > SHIFT * np.maximum(deviation, 1e-300)).any() and deviation.max() > 0:
+            moved.append(line)
+    if moved:
+        text = (
+            f"{counted(len(moved), 'series has', 'series have')} another level in the test part than in training, by "
+            f"more than {SHIFT:.0f} deviations: model.normalise=last lets a model follow it."
+        )
+        names = tuple(_name(line) for line in moved[:EXAMPLES])
+        yield Finding("warning", "A level that moved", text, len(moved), names)
+
+
+def _name(line: Line) -> str:
+    return line.name or "the series"
