@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import lstmlab
+from lstmlab.recipe import parse_overrides
 
 CONTEXTS = {"final state": "state", "every step": "every-step", "attention": "attention"}
 SEEDS = (0, 1, 2)
@@ -26,7 +27,7 @@ T = 4.303
 
 def main() -> None:
     recipe, *typed = sys.argv[1:] or ["translate-en-fr"]
-    changes = {**SMALL, **dict(word.split("=", 1) for word in typed)}
+    changes = {**SMALL, **parse_overrides(typed)}
     print("| context | BLEU, mean of 3 seeds | 95 % interval | seeds | chrF | parameters | training seconds |")
     print("|---|---|---|---|---|---|---|", flush=True)
     for name, context in CONTEXTS.items():

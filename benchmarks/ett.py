@@ -13,12 +13,13 @@ import time
 from pathlib import Path
 
 import lstmlab
+from lstmlab.recipe import parse_overrides
 
 HORIZONS = (96, 192, 336, 720)
 
 
 def main() -> None:
-    changes = dict(word.split("=", 1) for word in sys.argv[1:])
+    changes = parse_overrides(sys.argv[1:])
     start, found = time.monotonic(), []
     print("| horizon | test MSE | test MAE | validation MSE | best epoch | seconds |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:

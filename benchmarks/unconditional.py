@@ -17,6 +17,7 @@ from pathlib import Path
 import lstmlab
 from lstmlab import request
 from lstmlab.data.load import Watch
+from lstmlab.recipe import parse_overrides
 from lstmlab.tasks import TASKS
 
 
@@ -40,7 +41,7 @@ def blind(recipe: str, changes: dict[str, object], folder: Path) -> dict[str, ob
 
 def main() -> None:
     recipe, *typed = sys.argv[1:] or ["dailydialog"]
-    changes: dict[str, object] = dict(word.split("=", 1) for word in typed)
+    changes = parse_overrides(typed)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         ours = lstmlab.train(recipe, output=folder / "ours", watch=print, **changes)

@@ -81,6 +81,14 @@ def test_what_comes_after_the_end(run: lstmlab.Result, tmp_path: Path) -> None:
         run.forecast(_renamed(tmp_path))
 
 
+def test_another_file_is_scored(run: lstmlab.Result, tmp_path: Path) -> None:
+    scores, count = run.evaluate(write(tmp_path / "other.csv", 50))
+    assert count == 6
+    assert scores["mae"] > 0
+    with pytest.raises(InputError, match="15 steps, and a window of 12 with 6 to forecast needs 18"):
+        run.evaluate(write(tmp_path / "little.csv", 15))
+
+
 def _renamed(folder: Path) -> Path:
     path = folder / "renamed.csv"
     path.write_text(write(folder / "a.csv").read_text().replace("day,y", "day,z"))

@@ -47,7 +47,7 @@ class Comparison:
         return cls(
             score,
             np.nan if value is None else float(value),
-            len(run.predictions),
+            int(run.metrics.get("details", {}).get("windows", len(run.predictions))),
             rival,
             known[rival] if rival else np.nan,
             THINGS.get(run.recipe["task"], ("example", "examples")),

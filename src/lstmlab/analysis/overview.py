@@ -51,7 +51,10 @@ def _aim(run: Run) -> str:
     """What is to be learned."""
     asked = run.recipe["data"]
     if run.recipe["task"] == "forecasting":
-        return f"To be learned: the next value of a series from the {asked['window']} before it."
+        horizon, window = asked.get("horizon") or 1, asked["window"]
+        if asked.get("name") == "sine" or horizon == 1:
+            return f"To be learned: the next value of a series from the {window} before it."
+        return f"To be learned: the next {horizon} values of a series from the {window} steps before them."
     if run.recipe["task"] == "translation":
         return f"To be learned: the translation of a sentence{_languages(asked)}."
     if run.recipe["task"] == "dialogue":

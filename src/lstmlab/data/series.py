@@ -124,8 +124,6 @@ class SeriesSettings(PartedData):
             reasons |= dict.fromkeys(("test_fraction", "test_stride"), told)
         else:
             reasons["end"] = "it belongs to name=sine"
-        if self.hints is not None and self.hints.test_rows:
-            reasons["test_fraction"] = f"{self.name} has a test part of its own"
         return reasons
 
 
@@ -306,18 +304,17 @@ def _panel(
 
 
 def _cuts(panel: Panel, settings: SeriesSettings, hints: SeriesHints | None) -> Cuts:
-    """Shares of every series' whole length, or a set's official test part."""
-    valid, test = settings.valid_fraction, settings.test_fraction
-    if hints is not None:
-        typed = settings.model_fields_set
-        valid = valid if "valid_fraction" in typed else hints.valid_fraction
-        test = test if "test_fraction" in typed else hints.test_fraction
+    """Shares of every series' whole length, or a set's official parts."""
     lengths = np.array([len(line) for line in panel.lines])
-    if hints is not None and hints.test_rows:
-        begin = np.maximum(lengths - hints.test_rows, 0)
-    else:
-        begin = lengths - np.round(lengths * test).astype(np.int64)
-    return Cuts(np.maximum(begin - np.round(lengths * valid).astype(np.int64), 0), begin)
+    rows = [
+        np.round(lengths * share).astype(np.int64) if official is None else np.minimum(official, lengths)
+        for share, official in (
+            (settings.valid_fraction, hints.valid_rows if hints else None),
+            (settings.test_fraction, hints.test_rows if hints else None),
+        )
+    ]
+    begin = lengths - rows[1]
+    return Cuts(np.maximum(begin - rows[0], 0), begin)
 
 
 def _latest(train: Windows, limit: int) -> Windows:

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from lstmlab.data import contents
-from lstmlab.data.corpus import Corpus
+from lstmlab.data.corpus import Part
 from lstmlab.data.datasets import dialogues, files, pair_tables
 from lstmlab.data.guess import guess
 from lstmlab.data.load import DataSettings, read
 from lstmlab.data.pairs import DialogueData, PairSettings, TranslationData, read_part
+from lstmlab.data.panel import Windows
+from lstmlab.data.series import SeriesSettings, read_on
 from lstmlab.errors import InputError
 from lstmlab.recipe import validate
 from lstmlab.training.run import Run
@@ -20,7 +23,7 @@ PAIRS: dict[str, type[PairSettings]] = {"translation": TranslationData, "dialogu
 """The tasks that write a text for a text, with what says where their pairs are."""
 
 
-def labelled(run: Run, file: Path, encoding: str | None = None) -> tuple[Corpus, tuple[str, ...]]:
+def labelled(run: Run, file: Path, encoding: str | None = None) -> tuple[Part, tuple[str, ...]]:
     """A file with inputs and targets, its columns those the run was trained on (or what they are guessed to be); and
     what was done to it.
     """
@@ -32,6 +35,8 @@ def labelled(run: Run, file: Path, encoding: str | None = None) -> tuple[Corpus,
         except InputError as error:  # here no columns can be typed
             said = str(error).replace("Give source=COLUMN and target=COLUMN", 'Call them "source" and "target"')
             raise InputError(said) from error
+    if task == "forecasting":
+        return _windows(run, file, encoding), ()
     if "text" not in data:
         raise InputError(f"--input is for texts with labels, and {run.title} is of {task}")
     encoding = encoding or data["encoding"]
@@ -46,6 +51,19 @@ def labelled(run: Run, file: Path, encoding: str | None = None) -> tuple[Corpus,
     if len(parts) > 1:
         raise InputError(f"{file} has several parts ({', '.join(parts)}): name one of its folders")
     return parts["train"], ()
+
+
+def _windows(run: Run, file: Path, encoding: str | None) -> Windows:
+    """Every window that fits into the series of a file, as far apart as those of the run's test part."""
+    settings = validate(SeriesSettings, run.recipe["data"], f"{run.folder / 'recipe.yaml'}: data")
+    panel = read_on(settings, file, encoding, 0)
+    ends = np.array([len(line) for line in panel.lines])
+    stride = settings.test_stride or settings.horizon
+    found = Windows.over(panel, settings.window, settings.horizon, np.zeros_like(ends), ends, stride)
+    if not len(found):
+        needed = f"a window of {settings.window} with {settings.horizon} to forecast needs"
+        raise InputError(f"{file}: {int(ends.max())} steps, and {needed} {settings.window + settings.horizon}")
+    return found
 
 
 def read_inputs(run: Run, file: Path, encoding: str | None = None) -> list[Any]:

@@ -33,9 +33,8 @@ class SeriesHints:
     missing: Literal["refuse", "interpolate", "forward", "mask"] = "refuse"
     repeated: Literal["refuse", "first", "last", "mean"] = "refuse"
     sort: bool = False
-    valid_fraction: float = 0.1
-    test_fraction: float = 0.1
-    """Of each series' whole length."""
+    valid_rows: int | None = None
+    """Rows of an official validation part, before the test part."""
     test_rows: int | None = None
     """Rows of an official test part, at the end."""
 

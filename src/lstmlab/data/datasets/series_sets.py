@@ -75,9 +75,9 @@ SERIES = {
             read_ett,
             "https://github.com/zhouhaoyi/ETDataset",
             "Zhou et al. 2021, Informer (AAAI)",
-            ("train",),
+            ("train", "valid", "test"),
             series=SeriesHints(
-                ("date",), ("HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT"), valid_fraction=0.2, test_fraction=0.2
+                ("date",), ("HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT"), valid_rows=2_880, test_rows=2_880
             ),
         ),
         NamedSet(
