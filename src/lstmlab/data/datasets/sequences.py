@@ -78,7 +78,7 @@ def read_indoor(paths: Mapping[str, Path]) -> tuple[Frames, tuple[str, ...]]:
 SEQUENCES = {
     "indoor-movement": NamedSet(
         "indoor-movement",
-        "314 walks through offices as four radio signals saw them: does the walker change room?",
+        "314 walks through offices as four radio signals saw them, by whether the walker changes room.",
         "classification",
         Files(
             "indoor-movement",
