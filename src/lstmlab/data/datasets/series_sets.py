@@ -119,7 +119,7 @@ SERIES = {
             "https://github.com/vega/vega-datasets",
             "NOAA, daily weather of Seattle",
             ("train",),
-            series=SeriesHints(("date",), ("temp_max",), ("precipitation", "temp_min", "wind")),
+            series=SeriesHints(("date",), ("temp_max",), ("precipitation", "temp_min", "wind"), season=365),
         ),
         NamedSet(
             "nab-sensor",
@@ -220,7 +220,7 @@ SERIES = {
             "daily-min-temperatures.csv",
             "8b9de63ed6789492bf497625e7f9beb96a63d367b4b0a21754006f749fa5e5da",
             67_921,
-            SeriesHints(("Date",), ("Temp",), missing="interpolate"),
+            SeriesHints(("Date",), ("Temp",), season=365, missing="interpolate"),
         ),
         _classic(
             "daily-total-female-births",
