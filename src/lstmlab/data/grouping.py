@@ -43,8 +43,8 @@ def split(pairs: pl.DataFrame, fraction: float, seed: int, kind: str) -> tuple[p
     last = min(last, len(total) - 1)
     if last < 1:
         raise InputError(
-            f"{len(pairs):,} pair{' is' if len(pairs) == 1 else 's are'} too few to split off {fraction:.0%} (all {kind} "
-            "stay together, and there is "
+            f"{len(pairs):,} pair{' is' if len(pairs) == 1 else 's are'} too few to split off {fraction:.0%} "
+            f"(all {kind} stay together, and there is "
             f"{'only one such group' if len(counts) == 1 else 'nothing else'}): give the parts as files of their own "
             "(data.valid, data.test) or add pairs"
         )
