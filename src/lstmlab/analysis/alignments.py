@@ -22,8 +22,8 @@ ORDERED = 0.7
 """From this rank correlation on, attention moves along the source in its order."""
 BOTH = "both searches"
 """Where greedy search wrote the same as the run's own."""
-ROOM = 4.5
-"""Inches of a page for heatmaps, greedy ones included."""
+ROOM, ROOM_OF_REPLIES = 4.5, 2.4
+"""Inches of a page for heatmaps, greedy ones included; of replies, whose report has more tables, fewer."""
 PARKED = 0.3
 """From this share of the weights on, the end mark is where attention mostly rests."""
 
@@ -45,10 +45,11 @@ def section(run: Run) -> Section:
         _order_words(looks),
         "It shows where the decoder looked, not why it wrote what it did.",
     )
-    kept = _fitting(looks)
+    kept = _fitting(looks, ROOM_OF_REPLIES if run.recipe["task"] == "dialogue" else ROOM)
     note = "A row for each step of writing; white is a weight of 0, dark blue one of 1."
     if len(kept) < len(looks):
-        note += " Greedy outputs are drawn as far as there is room."
+        own = sum(look.search != "greedy" for look in looks) - sum(look.search != "greedy" for look in kept)
+        note += f" {'The shortest' if own else 'Greedy outputs'} are drawn, as far as there is room."
     figures = page_figures([_panel(look) for look in kept], note)
     return Section("Attention", claim(looks), " ".join(filter(None, told)), [_table(looks)], figures)
 
@@ -57,13 +58,14 @@ def _panel(look: "Look") -> Panel:
     return Panel(look.alignment, f"{look.sentence + 1}: {look.search}")
 
 
-def _fitting(looks: "Sequence[Look]") -> "list[Look]":
-    """All outputs of the run's own search, and of the greedy ones as many, shortest first, as `ROOM` allows."""
+def _fitting(looks: "Sequence[Look]", room: float) -> "list[Look]":
+    """As many outputs as there is room for (inches): the run's own search first, then greedy ones, shortest first."""
     greedy = [at for at, look in enumerate(looks) if look.search == "greedy"]
-    kept = list(range(len(looks)))
-    while greedy and len(greedy) < len(kept) and drawn_height([_panel(looks[at]) for at in kept]) > ROOM:
-        kept.remove(greedy.pop())
-    return [looks[at] for at in kept]
+    own = [at for at in range(len(looks)) if at not in greedy]
+    kept = [*own, *greedy]
+    while len(kept) > 1 and drawn_height([_panel(looks[at]) for at in sorted(kept)]) > room:
+        kept.pop()
+    return [looks[at] for at in sorted(kept)]
 
 
 def summary(run: Run) -> str:

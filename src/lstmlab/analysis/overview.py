@@ -35,9 +35,11 @@ def data(run: Run) -> Section:
     claim = f"{excerpt(told['name'], 60)}: {listed(counts)} examples." if counts else f"{excerpt(told['name'], 60)}."
     lines = [f"{_aim(run)} {_sentence(excerpt(told.get('description', ''), 600))}".strip(), _source(told)]
     if told.get("steps"):
-        lines.append(
-            "What was done to the data, in order:\n" + "\n".join(f"- {excerpt(step, 400)}" for step in told["steps"])
-        )
+        steps = [excerpt(step, 400) for step in told["steps"]]
+        head = "What was done to the data, in order:"
+        # A long list says no more than the same sentences one after the other, and takes half a page.
+        told_steps = " ".join([head, *steps]) if len(steps) > 8 else "\n- ".join([head, *steps])
+        lines.append(told_steps)
     if run.summary.get("journey"):
         lines.append("One training example on its way into the model:")
         width = max(len(stage) for stage, _ in run.summary["journey"]) + 2

@@ -182,7 +182,7 @@ def _shown(outputs: Outputs) -> list[Table]:
 
 
 def _text(text: str) -> str:
-    return excerpt(" / ".join(text.split("\n")), 160) or "(nothing)"
+    return excerpt(" / ".join(text.split("\n")), 110) or "(nothing)"
 
 
 # ---- Figure

@@ -21,7 +21,7 @@ POOR = 0.5
 """Below this share of the references' distinct-2 a model is dull."""
 GENERIC = 0.1
 """From this share of generic replies on, a model is dull that gives twice as many of them as people do."""
-MOST = 5
+MOST = 3
 """Frequent replies shown."""
 
 
