@@ -23,7 +23,7 @@ SMALL = {
     "hidden_size": 8, "window": 12, "horizon": 6, "epochs": 3, "training.patience": None, "learning_rate": 0.01,
 }  # fmt: skip
 
-pytestmark = pytest.mark.usefixtures("unreported")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unreported")]
 
 
 def write(path: Path, count: int = 160, series: tuple[str, ...] = (), **columns: Any) -> Path:

@@ -20,6 +20,9 @@ from lstmlab.training import experiment
 from lstmlab.training.inference import Predictor
 from lstmlab.types import Example
 
+# All of them need a vocabulary of phrases, and most of them a model.
+pytestmark = pytest.mark.slow
+
 SMALL = {
     "text.level": "word", "hidden_size": 16, "model.embedding.size": 16, "data.limit": 120, "max_length": 12,
     "glance": 5, "epochs": 2,
@@ -186,7 +189,6 @@ def test_bleu_cuts_words_as_the_script_asks(text: str, name: str) -> None:
     assert rivals.tokenizer([text]) == name
 
 
-@pytest.mark.slow
 def test_a_run_keeps_its_samples_and_signatures(tmp_path: Path) -> None:
     recipe = request.assemble("translation", {**SMALL, "data.name": "phrases"})
     run = experiment.train(recipe, root=tmp_path)
@@ -200,7 +202,6 @@ def test_a_run_keeps_its_samples_and_signatures(tmp_path: Path) -> None:
     assert [row["prediction"] for row in again] == [row["prediction"] for row in run.predictions]
 
 
-@pytest.mark.slow
 def test_a_reply_is_told_how_dull_it_is(tmp_path: Path) -> None:
     turns = ["hello", "hi", "how are you", "fine", "and you", "good"]
     path = tmp_path / "talk.txt"

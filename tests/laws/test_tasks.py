@@ -47,8 +47,11 @@ def blind(task: Any) -> float:
     return BLIND[task.name] or math.log(task.languages.target.size)
 
 
-# A dialogue is a translation in nearly everything.
-@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.slow] * (name == "dialogue")) for name in TASKS])
+QUICK = ("classification", "forecasting")
+"""Tasks whose data and models are made in a moment."""
+
+
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in TASKS])
 def recipe(request: pytest.FixtureRequest, reviews: Path) -> Any:
     name = request.param
     own = {"path": str(reviews), "text": "review", "label": "stars"} if name == "classification" else {}
