@@ -93,7 +93,8 @@ def _apart(frame: pl.DataFrame, time: Sequence[str]) -> str | None:
 def _counts(column: pl.Series) -> bool:
     """Whether a column is nothing but the number of its row."""
     number = column.cast(pl.Float64, strict=False)
-    return len(number) > 2 and not number.null_count() and bool((number.diff().drop_nulls() == 1).all())
+    counts = len(number) > 2 and not number.null_count() and bool((number.diff().drop_nulls() == 1).all())
+    return counts and number[0] in (0, 1) and column.name.lower() not in TARGETS
 
 
 def _counts_up(column: pl.Series) -> bool:

@@ -99,8 +99,8 @@ def ordered(rows: Rows, rules: Rules, where: str) -> tuple[Rows, Done]:
         place = int(np.flatnonzero(later)[0])
         if not rules.sort:
             raise InputError(
-                f"{where}: rows are not in order of time: {rows.at(place + 1)} comes after {rows.at(place)}, and "
-                f"{int(later.sum()) - 1:,} more like it. If the order means nothing: data.sort=true"
+                f"{where}: rows are not in order of time: {rows.at(place + 1)} comes after {rows.at(place)}"
+                f"{_more(int(later.sum()))}. If the order means nothing: data.sort=true"
             )
         rows, done.sorted = rows.take(np.argsort(rows.times, kind="stable")), int(later.sum())
     same = np.flatnonzero(np.diff(rows.times) == np.zeros(1, np.diff(rows.times).dtype))
@@ -108,12 +108,15 @@ def ordered(rows: Rows, rules: Rules, where: str) -> tuple[Rows, Done]:
         return rows, done
     if rules.repeated == "refuse":
         raise InputError(
-            f"{where}: {rows.at(int(same[0]) + 1)} has the time of {rows.at(int(same[0]))}; {len(same):,} "
-            f"repetitions in all. Choose data.repeated=first, last or mean, or name the column that tells several "
-            "series apart: data.series=COLUMN"
+            f"{where}: {rows.at(int(same[0]) + 1)} has the time of {rows.at(int(same[0]))}{_more(len(same))}. Choose "
+            "data.repeated=first, last or mean, or name the column that tells several series apart: data.series=COLUMN"
         )
     done.repeated = len(same)
     return _once(rows, rules.repeated), done
+
+
+def _more(count: int) -> str:
+    return f" ({count - 1:,} more like it)" if count > 1 else ""
 
 
 def _once(rows: Rows, repeated: Repeated) -> Rows:
