@@ -81,6 +81,20 @@ def test_what_comes_after_the_end(run: lstmlab.Result, tmp_path: Path) -> None:
         run.forecast(_renamed(tmp_path))
 
 
+def test_a_backtest_forecasts_from_several_times(run: lstmlab.Result) -> None:
+    found = run.backtest(3)
+    assert [one.windows for one in found] == [1, 1, 1]
+    assert found[0].time < found[1].time < found[2].time
+    (first, *_), refitted = run.run.predictions, run.backtest(2, refit=True)
+    gaps = np.abs(np.array(first["prediction"]) - np.array(first["target"]))
+    assert found[0].mae == pytest.approx(gaps.mean(), rel=1e-4)
+    # The first model learned from what this run did, the second from more.
+    assert refitted[0].mae == pytest.approx(found[0].mae, rel=1e-3)
+    assert refitted[1].mae != pytest.approx(found[-1].mae, rel=1e-6)
+    with pytest.raises(InputError, match="--origins 11 at most"):
+        run.backtest(12)
+
+
 def test_another_file_is_scored(run: lstmlab.Result, tmp_path: Path) -> None:
     scores, count = run.evaluate(write(tmp_path / "other.csv", 50))
     assert count == 6
