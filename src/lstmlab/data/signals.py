@@ -12,6 +12,7 @@ from jaxtyping import Float32, Int
 from numpy.typing import NDArray
 
 from lstmlab.data.scaler import Scaler
+from lstmlab.data.tokens import places
 from lstmlab.errors import InputError
 
 
@@ -32,10 +33,8 @@ class Signals:
 
     def take(self, index: Int[np.ndarray, "_"]) -> "Signals":
         """The sequences at these positions, in that order."""
-        lengths = self.lengths[index]
-        starts = np.cumsum(lengths) - lengths
-        places = np.arange(lengths.sum()) + np.repeat(self.offsets[index] - starts, lengths)
-        return Signals(self.values[places], np.concatenate([[0], np.cumsum(lengths)]))
+        ends = np.cumsum(self.lengths[index])
+        return Signals(self.values[places(self.offsets, index)], np.concatenate([[0], ends]))
 
     def padded(self) -> Float32[np.ndarray, "N T F"]:
         """One row a sequence, as wide as the longest, zeros at the end."""

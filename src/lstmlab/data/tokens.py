@@ -47,9 +47,7 @@ class Tokens:
 
     def places(self, index: Int[np.ndarray, "M"]) -> Int[np.ndarray, "total"]:
         """Where in `ids` (and in anything else kept token by token) the texts at these positions stand."""
-        lengths = self.lengths[index]
-        starts = np.cumsum(lengths) - lengths
-        return np.arange(lengths.sum()) + np.repeat(self.offsets[index] - starts, lengths)
+        return places(self.offsets, index)
 
     def take(self, index: Int[np.ndarray, "M"]) -> "Tokens":
         """The texts at these positions, in that order."""
@@ -67,6 +65,13 @@ class Tokens:
             return self
         keep = kept(self.lengths, first, last)
         return Tokens.of(self.ids[keep], np.minimum(self.lengths, (first or 0) + (last or 0)))
+
+
+def places(offsets: Int[np.ndarray, "_"], index: Int[np.ndarray, "M"]) -> Int[np.ndarray, "total"]:
+    """Where the rows at these positions stand in an array of all rows end to end, row i from `offsets[i]` on."""
+    lengths = np.diff(offsets)[index]
+    starts = np.cumsum(lengths) - lengths
+    return np.arange(lengths.sum()) + np.repeat(offsets[index] - starts, lengths)
 
 
 def kept(lengths: Int[np.ndarray, "N"], first: int | None, last: int | None) -> Bool[np.ndarray, "total"]:
