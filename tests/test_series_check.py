@@ -32,8 +32,8 @@ def test_a_sound_series(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "title", "told"),
     [
-        ([*days(WAVE)[:40], *days(WAVE)[43:]], "Gaps", "3 steps without a row: choose data.missing="),
-        ([*days(WAVE)[:40], "2024-02-10,", *days(WAVE)[41:]], "Empty cells", "1 empty cells: choose data.missing="),
+        ([*days(WAVE)[:40], *days(WAVE)[43:]], "Gaps", "3 steps without a row were added and marked as missing"),
+        ([*days(WAVE)[:40], "2024-02-10,", *days(WAVE)[41:]], "Empty cells", "For training, choose data.missing="),
         ([*days(WAVE)[:40], days(WAVE)[39], *days(WAVE)[40:]], "Repeated times", "data.repeated="),
         ([*days(WAVE)[1:2], *days(WAVE)[:1], *days(WAVE)[2:]], "Rows out of order", "data.sort=true"),
         (days(np.ones(100)), "Constant series", "1 series never changes"),

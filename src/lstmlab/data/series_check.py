@@ -1,5 +1,6 @@
 """What is wrong with series: gaps, repeated times, disorder, constants, spikes, a level that moved at the end."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -30,13 +31,14 @@ def _rows(steps: Sequence[str]) -> Iterator[Finding]:
         "repeat the time": ("Repeated times", "choose data.repeated=first, last or mean"),
         "without a row": ("Gaps", "choose data.missing=interpolate, forward or mask"),
         "empty cells": ("Empty cells", "choose data.missing=interpolate, forward or mask"),
-        "before the first": ("Nothing at the ends", "those rows are left out"),
+        "before the first": ("Nothing at the ends", "nothing is to be done: those rows are left out"),
     }
     for step in steps:
         for words, (title, told) in advice.items():
             if words in step:
-                count = "".join(letter for letter in step.split(" ")[0] if letter.isdigit())
-                yield Finding("warning", title, f"{step.split(' were')[0].rstrip('.')}: {told}.", int(count or 1))
+                counts = re.findall(r"\d[\d,]*", step)
+                count = int(counts[0].replace(",", "")) if counts else 1
+                yield Finding("warning", title, f"{step.rstrip('.')}. For training, {told}.", count)
 
 
 def _lengths(panel: Panel) -> Finding:
