@@ -64,6 +64,28 @@ def test_a_file_is_guessed_trained_and_scored_beside_naive_forecasts(run: lstmla
         ("model", *run.baselines), 6
     )
     assert np.mean(details["mae_by_step"]["model"]) == pytest.approx(run.scores["mae"])
+    best = min(scores["mae"] for scores in run.baselines.values() if scores["mae"] is not None)
+    assert run.scores["skill"] == pytest.approx(1 - run.scores["mae"] / best)
+
+
+def test_what_is_left_over_is_told_by_step_and_over_time(run: lstmlab.Result) -> None:
+    details = run.run.metrics["details"]
+    left, rows = details["residuals"], run.run.predictions
+    assert len(rows) == details["windows"] <= 100, "every window is written down, so it can be counted again"
+    gaps = np.array([np.subtract(row["prediction"], row["target"]) for row in rows])
+    assert np.array(left["by_step"]) == pytest.approx(np.quantile(gaps, left["quantiles"], axis=0), abs=1e-6)
+    assert left["mae"] == pytest.approx(np.abs(gaps).mean(1), abs=1e-6)
+    assert left["mean"] == pytest.approx(gaps.mean(1), abs=1e-6)
+    assert left["times"] == [row["id"] for row in rows]
+
+
+def test_the_model_is_left_alone_from_the_first_test_window_on(run: lstmlab.Result) -> None:
+    free, rows = run.run.metrics["details"]["free_run"], run.run.predictions
+    assert free["times"][0] == rows[0]["id"]
+    assert free["prediction"][:1] == pytest.approx(rows[0]["prediction"][:1], abs=1e-5)
+    truth = [value for row in rows for value in row["target"]]
+    assert free["truth"][: len(truth)] == pytest.approx(truth), "test windows stand end to end"
+    assert len(free["prediction"]) == len(free["truth"]) >= len(truth)
 
 
 def test_what_comes_after_the_end(run: lstmlab.Result, tmp_path: Path) -> None:

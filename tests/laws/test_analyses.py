@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fake_pairs import HOSTILE_ROWS, dialogue_run, row, translation_run
 from fake_runs import HOSTILE, answers, classification_run, curve, forecasting_run, texts
+from fake_series import series_run
 from lstmlab.analysis import ANALYSES
 from lstmlab.report import as_text, unlabelled
 from lstmlab.training.run import Run
@@ -23,6 +25,10 @@ RUNS: dict[str, Callable[[Path], Run]] = {
     "a forecaster": forecasting_run,
     "the smallest forecaster": lambda path: forecasting_run(path, horizon=1, baseline={}),
     "a forecaster without history": lambda path: forecasting_run(path, history=[]),
+    "a forecaster of a series": series_run,
+    "a forecaster with intervals": lambda path: series_run(path, quantiles=True, name=HOSTILE[0]),
+    "the smallest forecaster of a series": lambda path: series_run(path, horizon=1, windows=1, free=False),
+    "a forecaster of what never changes": lambda path: series_run(path, values=np.full(96, 3.0), error=0.0),
     "a translator": translation_run,
     "the smallest translator": lambda path: translation_run(
         path, history=[], predictions=[row("a", "b", "c", shown=True)], baseline={}),
@@ -35,7 +41,7 @@ RUNS: dict[str, Callable[[Path], Run]] = {
 }  # fmt: skip
 
 
-PLAIN = ("a classifier", "a forecaster", "a translator", "a partner in conversation")
+PLAIN = ("a classifier", "a forecaster", "a forecaster of a series", "a translator", "a partner in conversation")
 KINDS = [kind if kind in PLAIN else pytest.param(kind, marks=pytest.mark.slow) for kind in RUNS]
 
 
@@ -64,6 +70,9 @@ def test_each_task_has_its_own_analysis(tmp_path: Path) -> None:
     ]
     assert [name for name in ANALYSES if ANALYSES[name].applies(numbers)] == [
         "data", "model", "curves", "scores", "feedback"]  # fmt: skip
+    series = series_run(tmp_path / "s")
+    assert [name for name in ANALYSES if ANALYSES[name].applies(series)] == [
+        "data", "model", "curves", "scores", "forecasts", "residuals"]  # fmt: skip
     pairs = translation_run(tmp_path / "t"), dialogue_run(tmp_path / "d")
     assert [[name for name in ANALYSES if ANALYSES[name].applies(one)] for one in pairs] == [
         ["data", "model", "curves", "scores", "translations", "attention"],

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lstmlab.analysis import alignments, curves, errors, forecasts, horizons, overview, sentences
+from lstmlab.analysis import alignments, curves, errors, forecasts, horizons, overview, residuals, sentences
 from lstmlab.report import Section
 from lstmlab.training.run import Run
 
@@ -27,4 +27,5 @@ ANALYSES: dict[str, Analysis] = {
     "attention": Analysis(alignments.section, alignments.applies),
     "feedback": Analysis(forecasts.section, forecasts.applies),
     "forecasts": Analysis(horizons.section, horizons.applies),
+    "residuals": Analysis(residuals.section, residuals.applies),
 }

@@ -15,7 +15,6 @@ from lstmlab.report import Document, Section, excerpt
 from lstmlab.report.text import Value
 from lstmlab.training.run import Run
 
-ORDER = ("data", "model", "curves", "scores", "errors", "translations", "replies", "attention", "feedback", "forecasts")
 NOTES = "notes.md"
 
 
@@ -24,7 +23,7 @@ def document(run: Run) -> Document:
     recipe = run.recipe
     about = recipe.get("about", {})
     title = about.get("title") or recipe.get("summary") or recipe.get("name") or run.title
-    sections = [ANALYSES[name].section(run) for name in ORDER if ANALYSES[name].applies(run)]
+    sections = [one.section(run) for one in ANALYSES.values() if one.applies(run)]
     return Document(
         title=excerpt(title, 200).rstrip("."),
         author=about.get("author", ""),

@@ -80,8 +80,14 @@ def applies(run: Run) -> bool:
 def section(run: Run) -> Section:
     """Skill by step ahead, the check for a copy, intervals, and the forecasts drawn."""
     told = Ahead.of(run)
+    free = run.metrics["details"].get("free_run")
     parts = [copy_words(told), reach_words(told), interval_words(run), bias_words(run)]
-    figures = [_drawn(run), _by_step(told)] if told.horizon > 1 else [_drawn(run)]
+    figures = [_drawn(run)]
+    if told.horizon > 1:
+        figures.append(_by_step(told))
+    if free:
+        figures.append(_free(free))
+        parts.append(free_words(free))
     return Section("Forecasts", claim(told), "\n\n".join(filter(None, parts)), [_table(told)], figures)
 
 
@@ -130,6 +136,8 @@ def reach_words(told: Ahead) -> str:
         if not reach
         else f"Up to step {reach} of {told.horizon} it beats every naive forecast; from then on one of them is as good."
     )
+    if np.isnan([first, late]).any():
+        return said
     return (
         f"{said} Error saved against the best naive forecast: {100 * first:.0f} % at the first step, "
         f"{100 * late:.0f} % over steps {half + 1} to {told.horizon}."
@@ -147,6 +155,30 @@ def interval_words(run: Run) -> str:
     verdict = "as promised" if abs(gap) <= 0.05 else "too narrow" if gap < 0 else "wider than they need be"
     share = f"{100 * found:.1f} % of the truth lies in what should hold {100 * promised:.0f} %"
     return f"Intervals: {share}; they are {verdict}."
+
+
+def free_words(free: dict[str, Any]) -> str:
+    """What is left of the series when the model goes on alone: its spread, and where it stays near the truth."""
+    truth, said = _first(free["truth"]), _first(free["prediction"])
+    known = np.isfinite(truth)
+    spread = float(truth[known].std()) if known.any() else 0.0
+    begin = f"Left alone for {len(said)} steps from {free['times'][0]} on, reading its own forecasts,"
+    if not np.isfinite(said).all():
+        return f"{begin} the model ends in what is no number."
+    if not spread:
+        return ""
+    share = float(said.std()) / spread
+    error = format_score("mae", float(np.abs(said - truth)[known].mean()))
+    kept = (
+        "it settles on a nearly constant value"
+        if share < 0.15
+        else "it swings less than the series does"
+        if share < 0.6
+        else "it swings as the series does"
+        if share < 1.6
+        else "it swings more than the series ever does"
+    )
+    return f"{begin} {kept} (deviation {share:.2f} of the truth's) and misses by {error} on average."
 
 
 def bias_words(run: Run) -> str:
@@ -210,6 +242,19 @@ def _by_step(told: Ahead) -> Figure:
     return Figure("error-by-step", "Mean absolute error by steps ahead.", draw, width=5.4, height=2.2)
 
 
+def _free(free: dict[str, Any]) -> Figure:
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        axes.plot(_first(free["truth"]), color=COLOURS["truth"], linewidth=0.9, label="truth")
+        axes.plot(_first(free["prediction"]), color=COLOURS["model"], linewidth=0.9, label="the model, left alone")
+        axes.set(title=f"Free-running from {free['times'][0]} to {free['times'][1]}", xlabel="Steps", ylabel="Value")
+        axes.legend(fontsize=8)
+
+    note = excerpt(free["series"], 60) if free["series"] else ""
+    return Figure("free-running", "From the first test window on, reading nothing but its own forecasts.", draw,
+                  note=note, width=5.4, height=2.2)  # fmt: skip
+
+
 def _drawn(run: Run) -> Figure:
     rows = [row for row in run.predictions if row.get("target") is not None]
     chosen = [rows[at] for at in sorted({0, len(rows) // 3, 2 * len(rows) // 3, len(rows) - 1})]
@@ -218,7 +263,7 @@ def _drawn(run: Run) -> Figure:
         for axes, row in zip(np.ravel(figure.subplots(2, 2)), chosen, strict=False):
             _window(axes, row)
         for axes in np.ravel(figure.axes)[len(chosen) :]:
-            axes.set_visible(False)
+            figure.delaxes(axes)
         figure.axes[0].legend(fontsize=8)
 
     note = "Windows spread evenly over the test part; grey is what the model read (its end)."

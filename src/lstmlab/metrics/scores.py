@@ -38,6 +38,7 @@ SCORES = {
         Score("mae", "MAE", "series", False),
         Score("smape", "sMAPE", "%", False, 100.0),
         Score("mase", "MASE", "", False),
+        Score("skill", "Skill over the best naive forecast", "%", True, 100.0),
         Score("mse_scaled", "MSE", "scaled", False),
         Score("mae_scaled", "MAE", "scaled", False),
         Score("quantile_loss", "Quantile loss", "series", False),

@@ -257,7 +257,7 @@ class TextClassification:
             "calibration_error": metrics.calibration_error(probabilities, encoded.labels),
         }
 
-    def details(self, outputs: NDArray[np.float32], encoded: EncodedTexts) -> dict[str, Any]:
+    def details(self, model: nn.Module, outputs: NDArray[np.float32], encoded: EncodedTexts) -> dict[str, Any]:
         """Nothing: the answers say it all."""
         return {}
 

@@ -1,6 +1,7 @@
 """Windows of the past to what comes next."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,16 +16,20 @@ from lstmlab.data.load import Watch
 from lstmlab.data.panel import Line, Panel, Windows, plain
 from lstmlab.data.scaler import Scaler
 from lstmlab.data.series import SeriesSettings, load_series
+from lstmlab.data.timeline import shown
 from lstmlab.errors import InputError
 from lstmlab.nn.forecaster import Forecaster, ForecasterSettings, Sizes
 from lstmlab.tasks import past
 from lstmlab.tasks.forcing import TeacherForcing
+from lstmlab.tasks.rolling import roll
 from lstmlab.tasks.task import Recipe, Scores
 from lstmlab.tasks.windows import EncodedWindows, Scalers
 from lstmlab.types import Batch, Example, Loss
 
 KEPT = 200
 """Windows of a test part whose forecasts are written down, evenly spread; scores are of all."""
+FREE, FREE_LEAST, FREE_MOST = 6, 100, 1000
+"""How far the model is followed on its own forecasts: this many horizons, at least and at most this many steps."""
 INTERVAL = 0.9
 """The interval that is told of a normal distribution: the middle 90 %."""
 
@@ -151,7 +156,9 @@ class Forecasting:
         return Windows(panel, np.arange(len(lines)), np.full(len(lines), context), context, ahead)
 
     def reaching(self, horizon: int) -> "Forecasting":
-        """The same task asked for another number of steps, which only some strategies can give (see `most`)."""
+        """The same task asked for another number of steps; itself where `most` fixes their number."""
+        if self.most:
+            return self
         data = self.recipe.data.model_copy(update={"horizon": horizon})
         recipe = self.recipe.model_copy(update={"data": data})
         return Forecasting(recipe, self.scalers, self.rivals, self.sizes, masked=self.masked)
@@ -239,6 +246,7 @@ class Forecasting:
         """Errors in the series' units, and in scaled ones, in which several series can be told together."""
         said, truth = self._said(outputs, encoded), encoded.truth
         found = self.rivals.errors(encoded, said["middle"])
+        found["skill"] = self.rivals.skill(encoded, found["mae"])
         there = ~np.isnan(truth)
         levels: dict[float, NDArray[np.float64]] = said["levels"]
         if levels:
@@ -251,9 +259,41 @@ class Forecasting:
         """None: the names of these scores say how they are computed."""
         return {}
 
-    def details(self, outputs: NDArray[np.float32], encoded: EncodedWindows) -> dict[str, Any]:
-        """Errors by step ahead beside the naive forecasts', and whether the forecast is the last value, shifted."""
-        return self.rivals.details(encoded, self._said(outputs, encoded)["middle"])
+    def details(self, model: nn.Module, outputs: NDArray[np.float32], encoded: EncodedWindows) -> dict[str, Any]:
+        """Errors by step ahead beside the naive forecasts', whether the forecast is the last value, shifted, what is
+        left over by time and step, and how the model goes on from its own forecasts.
+        """
+        said = self._said(outputs, encoded)["middle"]
+        found = self.rivals.details(encoded, said) | {"residuals": past.residuals(encoded, said)}
+        return found | ({"free_run": run} if (run := self._free_run(model, encoded)) else {})
+
+    def _free_run(self, model: nn.Module, encoded: EncodedWindows) -> dict[str, Any]:
+        """From the first test window on with nothing but its own forecasts, beside the truth; {} where columns of the
+        past would be needed. Of the first series, and of values forecast together the first.
+        """
+        windows = encoded.windows
+        line, origin = windows.panel.lines[windows.series[0]], int(windows.origins[0])
+        steps = min(len(line) - origin, max(FREE * windows.horizon, FREE_LEAST), FREE_MOST)
+        if windows.panel.past or steps <= windows.horizon:
+            return {}
+        seen = replace(line, values=line.values[:origin], past=line.past[:origin], times=line.times[:origin])
+
+        def ask(asked: Windows) -> list[dict[str, Any]]:
+            task = self.reaching(asked.horizon)
+            own = task.encode(asked, "the test part")
+            batch = task.collate(own, np.zeros(1, np.int64)).to(next(model.parameters()).device)
+            with torch.inference_mode():
+                return task.predict(model, own, task.outputs(model, batch).float().cpu().numpy())
+
+        one = replace(windows.panel, lines=(seen,))
+        told = roll(one, windows.context, steps, min(steps, self.most or steps), ask)[0]
+        return {
+            "series": line.name,
+            "times": [shown(line.times[origin]), shown(line.times[origin + steps - 1])],
+            "at_once": self.most,
+            "truth": plain(line.values[origin : origin + steps, :1]),
+            "prediction": plain(np.array(told.values)[:, :1]),
+        }
 
     def baseline(self, train: Any, test: Any, watch: Watch = Watch()) -> dict[str, Scores]:
         """Naive forecasts of the test part from everything that came before each window."""

@@ -1,6 +1,7 @@
 """What forecasts are measured against: naive ones from each series' own past, and the scale of MASE."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,11 +13,19 @@ from lstmlab import baselines, metrics
 from lstmlab.data.datasets.entry import SeriesHints
 from lstmlab.data.datasets.times import DAY, US, Step
 from lstmlab.data.panel import Windows
+from lstmlab.data.timeline import shown
 from lstmlab.errors import InputError
 from lstmlab.tasks.task import Scores
 from lstmlab.tasks.windows import EncodedWindows
 
 Values = NDArray[np.float64]
+
+
+LAST = "last value"
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Of what is left over, by step ahead."""
+TIMES = 100
+"""The most places in time at which what is left over is told."""
 
 
 @dataclass(frozen=True)
@@ -58,25 +67,30 @@ class Rivals:
         """Plain JSON."""
         return {"season": self.season, "scales": self.scales}
 
-    def forecasts(self, encoded: EncodedWindows) -> dict[str, Values]:
-        """Naive forecasts of every window [N S C], by name."""
+    def forecasts(self, encoded: EncodedWindows) -> Iterator[tuple[str, Values]]:
+        """Naive forecasts of every window [N S C] with their names, one after the other: each can be large."""
         windows = encoded.windows
-        methods: dict[str, Any] = {"last value": baselines.last_value}
+        methods: dict[str, Any] = {LAST: baselines.last_value}
         season = self.season
         if season and season > 1 and windows.origins.min() >= season:
             methods[f"seasonal naive ({season} steps)"] = partial(baselines.seasonal_naive, season=season)
         methods |= {"drift": baselines.drift, "mean": baselines.mean}
-        found = {name: np.empty_like(encoded.truth) for name in methods}
-        for number in np.unique(windows.series):
-            rows = np.flatnonzero(windows.series == number)
-            line, origins = windows.panel.lines[number], windows.origins[rows]
-            for name, method in methods.items():
-                found[name][rows] = method(line.values, origins, windows.horizon)
-        return found
+        for name, method in methods.items():
+            found = np.empty_like(encoded.truth)
+            for number in np.unique(windows.series):
+                rows = np.flatnonzero(windows.series == number)
+                found[rows] = method(windows.panel.lines[number].values, windows.origins[rows], windows.horizon)
+            yield name, found
 
     def scores(self, encoded: EncodedWindows) -> dict[str, Scores]:
         """Errors of the naive forecasts."""
-        return {name: self.errors(encoded, said) for name, said in self.forecasts(encoded).items()}
+        return {name: self.errors(encoded, said) for name, said in self.forecasts(encoded)}
+
+    def skill(self, encoded: EncodedWindows, error: float) -> float:
+        """Skill score: 1 - `error` / the mean absolute error of the best naive forecast (Hyndman & Athanasopoulos
+        2021, section 5.9); NaN where that one is perfect."""
+        best = min(float(np.nanmean(np.abs(said - encoded.truth))) for _, said in self.forecasts(encoded))
+        return 1 - error / best if best > 0 else math.nan
 
     def errors(self, encoded: EncodedWindows, said: Values) -> Scores:
         """Errors in the series' units and in scaled ones, over the values that are there."""
@@ -106,14 +120,12 @@ class Rivals:
     def details(self, encoded: EncodedWindows, said: Values) -> dict[str, Any]:
         """Mean absolute error by step ahead [S], the model's and the naive forecasts'; and the check for a copy."""
         truth = encoded.truth
-        every = {"model": said, **self.forecasts(encoded)}
-        by_step = {name: np.nanmean(np.abs(values - truth), (0, 2)).tolist() for name, values in every.items()}
-        return {
-            "mae_by_step": by_step,
-            "season": self.season,
-            "windows": len(encoded),
-            "copy": copied(truth, said, every["last value"]),
-        }
+        by_step, copy = {"model": _by_step(said, truth)}, {}
+        for name, naive in self.forecasts(encoded):
+            by_step[name] = _by_step(naive, truth)
+            if name == LAST:
+                copy = copied(truth, said, naive)
+        return {"mae_by_step": by_step, "season": self.season, "windows": len(encoded), "copy": copy}
 
 
 def copied(truth: Values, said: Values, last: Values) -> dict[str, float]:
@@ -127,6 +139,29 @@ def copied(truth: Values, said: Values, last: Values) -> dict[str, float]:
         "from_truth": float(np.abs(told - true).mean()),
         "from_last": float(np.abs(told - before).mean()),
         "naive": float(np.abs(before - true).mean()),
+    }
+
+
+def _by_step(said: Values, truth: Values) -> list[float]:
+    return np.nanmean(np.abs(said - truth), (0, 2)).tolist()
+
+
+def residuals(encoded: EncodedWindows, said: Values) -> dict[str, Any]:
+    """What is left over, forecast - truth, in the series' units: quantiles by step ahead [S]; and over time, of all
+    steps ahead of windows that begin near each other, the mean and the mean absolute one.
+    """
+    gaps, windows = said - encoded.truth, encoded.windows
+    by_step = [np.nanquantile(gaps[:, step], QUANTILES) for step in range(gaps.shape[1])]
+    lines = windows.panel.lines
+    times = np.array([lines[number].times[at] for number, at in zip(windows.series, windows.origins, strict=True)])
+    order = np.argsort(times, kind="stable")
+    groups = np.array_split(order, min(TIMES, len(np.unique(times))))
+    return {
+        "quantiles": list(QUANTILES),
+        "by_step": np.array(by_step).T.tolist(),
+        "times": [shown(times[rows[0]]) for rows in groups],
+        "mean": [float(np.nanmean(gaps[rows])) for rows in groups],
+        "mae": [float(np.nanmean(np.abs(gaps[rows]))) for rows in groups],
     }
 
 

@@ -206,7 +206,7 @@ class Translation:
         said, wanted = [one["prediction"] for one in answers], [one["target"] for one in answers]
         return rivals.text_scores(said, wanted, lowercase=self.recipe.text.lowercase)
 
-    def details(self, outputs: NDArray[np.float32], encoded: EncodedPairs) -> dict[str, Any]:
+    def details(self, model: nn.Module, outputs: NDArray[np.float32], encoded: EncodedPairs) -> dict[str, Any]:
         """Nothing: the answers say it all."""
         return {}
 

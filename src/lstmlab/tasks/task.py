@@ -138,8 +138,8 @@ class Task(Protocol):
         """Scores of one evaluated part; of its answers ("prediction" beside "target") too where there are some."""
         ...
 
-    def details(self, outputs: Float[np.ndarray, "N ..."], encoded: Any) -> dict[str, Any]:
-        """What else the outputs of the test part say, all of them together, as JSON; empty where answers say it all."""
+    def details(self, model: nn.Module, outputs: Float[np.ndarray, "N ..."], encoded: Any) -> dict[str, Any]:
+        """What else the model and its outputs of the test part say, as JSON; empty where answers say it all."""
         ...
 
     def signatures(self, answers: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -1,18 +1,17 @@
 """Series carried on beyond their end: the forecasts somebody asks a finished run for."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lstmlab.data.datasets.times import Times
-from lstmlab.data.panel import Line, Panel, Windows
+from lstmlab.data.panel import Panel, Windows
 from lstmlab.data.series import read_on
 from lstmlab.data.timeline import shown
 from lstmlab.errors import InputError
 from lstmlab.tasks.forecasting import Forecasting
+from lstmlab.tasks.rolling import roll
 from lstmlab.training.evaluation import evaluate
 from lstmlab.training.inference import Predictor
 
@@ -51,58 +50,24 @@ def carry_on(
             f"this model forecasts {at_once} steps at once, and to go on it would need {', '.join(panel.past)} ahead: "
             f"ask for --horizon {at_once} at most"
         )
-    found = [_Told([], {}) for _ in panel.lines]
-    done = 0
-    while done < steps:
-        part = min(at_once, steps - done)
-        lines = tuple(_longer(line, told.values) for line, told in zip(panel.lines, found, strict=True))
-        answers = _ask(predictor, task, replace(panel, lines=lines), part)
-        for told, answer in zip(found, answers, strict=True):
-            told.add(answer, part)
-        done += part
+
+    def ask(windows: Windows) -> list[dict[str, Any]]:
+        asked = task.reaching(windows.horizon)
+        encoded = asked.encode(windows, "the data")
+        return asked.predict(predictor.model, encoded, evaluate(predictor.model, asked, encoded, predictor.device)[0])
+
+    found = roll(panel, task.recipe.data.window, steps, at_once, ask)
     ends = [panel.step.after(line.times[-1:], np.arange(1, steps + 1)) for line in panel.lines]
-    return [told.whole(line.name, panel.targets, end) for told, line, end in zip(found, panel.lines, ends, strict=True)]
-
-
-@dataclass
-class _Told:
-    """The forecasts of one series so far."""
-
-    values: list[list[float]]
-    quantiles: dict[str, list[list[float]]]
-
-    def add(self, answer: dict[str, Any], count: int) -> None:
-        self.values += _rows(answer["prediction"])[:count]
-        for level, values in answer.get("quantiles", {}).items():
-            self.quantiles.setdefault(level, []).extend(_rows(values)[:count])
-
-    def whole(self, name: str, targets: tuple[str, ...], times: Times) -> Continuation:
-        values = tuple(map(tuple, self.values))
-        quantiles = {level: tuple(map(tuple, rows)) for level, rows in self.quantiles.items()}
-        return Continuation(name, targets, tuple(map(shown, times)), values, quantiles)
-
-
-def _ask(predictor: Predictor, task: Forecasting, panel: Panel, steps: int) -> list[dict[str, Any]]:
-    """A window at the end of every series."""
-    asked = task if task.most else task.reaching(steps)
-    ends = np.array([len(line) for line in panel.lines])
-    windows = Windows(panel, np.arange(len(ends)), ends, task.recipe.data.window, steps)
-    encoded = asked.encode(windows, "the data")
-    return asked.predict(predictor.model, encoded, evaluate(predictor.model, asked, encoded, predictor.device)[0])
-
-
-def _longer(line: Line, more: Sequence[Sequence[float]]) -> Line:
-    """The series with forecasts at its end."""
-    if not more:
-        return line
-    values = np.concatenate([line.values, np.array(more, float)])
-    past = np.zeros((len(values), line.past.shape[1]))
-    return replace(line, values=values, past=past)
-
-
-def _rows(values: Sequence[Any]) -> list[list[float]]:
-    """Steps as lists of values, also where each is a single one."""
-    return [list(one) if isinstance(one, list) else [one] for one in values]
+    return [
+        Continuation(
+            line.name,
+            panel.targets,
+            tuple(map(shown, end)),
+            tuple(map(tuple, told.values)),
+            {level: tuple(map(tuple, rows)) for level, rows in told.quantiles.items()},
+        )
+        for told, line, end in zip(found, panel.lines, ends, strict=True)
+    ]
 
 
 def _refuse_short(panel: Panel, window: int, where: str) -> None:

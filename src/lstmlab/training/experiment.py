@@ -177,7 +177,7 @@ def _score(writer: RunWriter, training: Training, data: Dataset, monitor: Monito
         monitor.say(f"Scoring the test part ({len(test):,} {'example' if len(test) == 1 else 'examples'})")
         metrics["test"], predictions, outputs = _answered(training, test, data.test, monitor)
         metrics["signatures"] = task.signatures(predictions)
-        if details := task.details(outputs, test):
+        if details := task.details(model, outputs, test):
             metrics["details"] = details
         monitor.scored(metrics["test"])
     if training.valid is not None and data.valid is not None:
