@@ -279,3 +279,16 @@ def test_random_damage_never_gives_anything_but_an_input_error(tmp_path: Path) -
             cut = chance.choice([len(raw), chance.randrange(len(raw))])
             with contextlib.suppress(InputError):
                 assert len(read_table(put(tmp_path / f"damaged{ending}", bytes(raw[:cut])))) > 0
+
+
+def test_a_pandas_index_of_times_is_a_column() -> None:
+    pd = pytest.importorskip("pandas")
+    days = pd.date_range("2024-01-30", periods=3, freq="D")
+    frame = to_table(pd.DataFrame({"y": [1.0, 2.0, 3.0]}, index=days))
+    assert frame.columns == ["time", "y"]
+    named = to_table(pd.Series([1.0, 2.0, 3.0], index=days.rename("ds"), name="sales"))
+    assert named.columns == ["ds", "sales"]
+    assert named["ds"].cast(pl.String).str.slice(0, 10).to_list() == ["2024-01-30", "2024-01-31", "2024-02-01"]
+    assert to_table(pd.Series([1, 2])).columns == ["value"]
+    months = to_table(pd.DataFrame({"y": [1.0, 2.0]}, index=pd.period_range("2024-01", periods=2, freq="M")))
+    assert months["time"].cast(pl.String).to_list() == ["2024-01", "2024-02"]

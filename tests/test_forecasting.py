@@ -131,6 +131,19 @@ def _renamed(folder: Path) -> Path:
     return path
 
 
+def test_a_data_frame_is_as_good_as_a_file(run: lstmlab.Result, tmp_path: Path) -> None:
+    table = pl.read_csv(write(tmp_path / "sales.csv"))
+    found = lstmlab.train(table, root=tmp_path, output=tmp_path / "run", **SMALL)
+    assert found.scores == run.scores
+    later = pl.read_csv(write(tmp_path / "later.csv", 200))
+    assert found.forecast(later, 3) == run.forecast(tmp_path / "later.csv", 3)
+    assert found.evaluate(later) == run.evaluate(tmp_path / "later.csv")
+    with pytest.raises(InputError, match="expected a recipe, a task or a file before the data, got DataFrame"):
+        lstmlab.train(table, table)
+    with pytest.raises(InputError, match="expected a polars or pandas data frame, got list"):
+        lstmlab.train([1, 2, 3])
+
+
 def test_typed_numbers_are_a_window(run: lstmlab.Result) -> None:
     (row,) = [one for one in run.run.predictions[:1]]
     (answer,) = run.predict([row["input"]])

@@ -3,7 +3,8 @@
 import hashlib
 import io
 import shlex
-from collections.abc import Callable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,7 +16,7 @@ from lstmlab.analysis import ANALYSES
 from lstmlab.analysis.alignments import heatmap
 from lstmlab.analysis.document import document, observations
 from lstmlab.data.check import Finding, check
-from lstmlab.data.corpus import Corpus, Part
+from lstmlab.data.corpus import Corpus
 from lstmlab.data.datasets import files, named, synthetic
 from lstmlab.data.load import DataSettings, Watch, read
 from lstmlab.data.series import SeriesSettings
@@ -99,10 +100,11 @@ class Result:
         return self.run.recipe["task"] == "forecasting"
 
     def forecast(
-        self, file: str | Path | None = None, horizon: int | None = None, *, encoding: str | None = None
+        self, data: object = None, horizon: int | None = None, *, encoding: str | None = None
     ) -> list[Continuation]:
-        """What comes after the end of every series in a file with the run's columns, or of the run's own data."""
-        return carry_on(self.predictor, None if file is None else Path(file), horizon, encoding)
+        """What comes after the end of every series in a file or frame with the run's columns, or of its own data."""
+        with _as_file(data) as file:
+            return carry_on(self.predictor, file, horizon, encoding)
 
     def search(self, changes: Mapping[str, Any]) -> SearchSettings | None:
         """How answers are searched for with these changes; None where nothing is searched. Refuses idle changes."""
@@ -125,26 +127,25 @@ class Result:
 
     def evaluate(
         self,
-        file: str | Path | None = None,
+        data: object = None,
         say: Callable[[str], None] = lambda line: None,
         *,
         encoding: str | None = None,
     ) -> tuple[dict[str, float], int]:
-        """Scores on a labelled file, or on the run's own test part; and how many examples that were."""
+        """Scores on a labelled file or data frame, or on the run's own test part; and how many examples that were."""
         task = self.predictor.task
-        part: Part | None
-        if file is None:
-            data = task.load(task.recipe, Watch(say))
-            self.run.refuse_changed(data.source)
-            part, where = data.test, "the test part"
-        else:
-            part, steps = questions.labelled(self.run, Path(file), encoding)
-            where = str(file)
+        if data is None:
+            own = task.load(task.recipe, Watch(say))
+            self.run.refuse_changed(own.source)
+            if own.test is None:
+                raise InputError(f"{self.run.title} has no test part: give a labelled file with --input")
+            return self.predictor.score(own.test, "the test part"), len(own.test)
+        with _as_file(data) as file:
+            assert file is not None
+            part, steps = questions.labelled(self.run, file, encoding)
             for step in steps:
                 say(step)
-        if part is None:
-            raise InputError(f"{self.run.title} has no test part: give a labelled file with --input")
-        return self.predictor.score(part, where), len(part)
+            return self.predictor.score(part, str(file)), len(part)
 
     def backtest(self, origins: int = 10, *, refit: bool = False, watch: Watch = Watch()) -> list[Origin]:
         """Errors of a forecaster at several times of its test part; with `refit` a model is trained before each."""
@@ -210,7 +211,7 @@ class Result:
 
 
 def train(
-    recipe: str | Path,
+    recipe: object,
     data: object = None,
     *,
     output: str | Path | None = None,
@@ -218,14 +219,19 @@ def train(
     watch: Callable[[str], None] | None = None,
     **changes: Any,
 ) -> Result:
-    """Train a recipe, a task or a data file; returns the finished run with its report written.
+    """Train a recipe, a task, a data file or a data frame; returns the finished run with its report written.
 
-    `data` may be a pandas or polars frame; `text=` and `label=`, or `source=` and `target=`, name its columns (guessed
-    where not given). Settings are keywords by any unambiguous tail (`cell="gru"`), dotted ones as
-    `**{"training.epochs": 5}`. `watch=print` shows every epoch. Raises InputError for everything a caller can mend.
+    A pandas or polars frame alone is guessed at as a file is; as `data` it is for the recipe or task named. `text=` and
+    `label=`, `source=` and `target=`, or `time=` and `target=` name its columns. Settings are keywords by any
+    unambiguous tail (`cell="gru"`), dotted ones as `**{"training.epochs": 5}`. `watch=print` shows every epoch. Raises
+    InputError for everything a caller can mend.
     """
-    if data is not None:
-        changes = {**changes, "path": str(_kept_frame(data, Path(root)))}
+    if not isinstance(recipe, str | Path):
+        if data is not None:
+            raise InputError(f"expected a recipe, a task or a file before the data, got {type(recipe).__name__}")
+        recipe = _kept_frame(recipe, Path(root) / "frames")
+    elif data is not None:
+        changes = {**changes, "path": str(_kept_frame(data, Path(root) / "frames"))}
     whole = request.assemble(str(recipe), changes)
     return run_recipe(whole, root=Path(root), output=None if output is None else Path(output), monitor=_telling(watch))
 
@@ -257,17 +263,27 @@ def _telling(watch: Callable[[str], None] | None) -> Monitor:
     return Monitor(say=watch, row=lambda row, settings: watch(epoch_line(row, settings)))
 
 
-def _kept_frame(data: object, root: Path) -> Path:
-    """A frame written beside the runs under a name made of its content, so that its runs can be trained again."""
+def _kept_frame(data: object, folder: Path) -> Path:
+    """A frame written down under a name made of its content, so that its runs can be trained again."""
     table = files.to_table(data)
     columns = [files.text_of(table[name]) for name in table.columns]
     frame = pl.DataFrame([column for column in columns if column is not None])
     content = io.BytesIO()
     frame.write_parquet(content)
-    path = root / "frames" / f"{hashlib.sha256(content.getvalue()).hexdigest()[:16]}.parquet"
+    path = folder / f"frame-{hashlib.sha256(content.getvalue()).hexdigest()[:16]}.parquet"
     if not path.exists():
         save(path, content.getvalue())
     return path
+
+
+@contextmanager
+def _as_file(data: object) -> Iterator[Path | None]:
+    """The file somebody names, or a data frame as one, for as long as it is read."""
+    if data is None or isinstance(data, str | Path):
+        yield None if data is None else Path(data)
+        return
+    with TemporaryDirectory() as folder:
+        yield _kept_frame(data, Path(folder))
 
 
 def find(word: str | None, root: Path = RUNS) -> Run:

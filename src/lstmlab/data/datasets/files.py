@@ -136,12 +136,12 @@ def from_frame(
 
 
 def to_table(frame: object, where: str = "the data frame") -> pl.DataFrame:
-    """A polars or pandas data frame as a table with at least one row. Its index is not a column."""
+    """A polars or pandas data frame as a table with at least one row. Its index is a column where it holds times."""
     if isinstance(frame, pl.LazyFrame):
         frame = frame.collect()
     if not isinstance(frame, pl.DataFrame):
         kind = type(frame)
-        if kind.__name__ != "DataFrame" or kind.__module__.partition(".")[0] != "pandas":
+        if kind.__name__ not in ("DataFrame", "Series") or kind.__module__.partition(".")[0] != "pandas":
             raise InputError(f"{where}: expected a polars or pandas data frame, got {kind.__name__}")
         frame = _from_pandas(frame, where)
     if frame.is_empty():
@@ -309,6 +309,10 @@ def _column(name: str, values: list[Any]) -> pl.Series:
 
 
 def _from_pandas(frame: Any, where: str) -> pl.DataFrame:
+    if type(frame).__name__ == "Series":
+        frame = frame.to_frame("value" if frame.name is None else frame.name)
+    if type(frame.index).__name__ in ("DatetimeIndex", "PeriodIndex"):
+        frame = frame.rename_axis(frame.index.name or "time").reset_index()
     names = _header([str(name) for name in frame.columns], where)
     columns = []
     for at, name in enumerate(names):
