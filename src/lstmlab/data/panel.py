@@ -7,7 +7,7 @@ Letters in shapes: T steps of a series, C values forecast together, P past covar
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import overload
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lstmlab.data.corpus import Index, Part
 from lstmlab.data.datasets.times import Step, Times
-from lstmlab.data.timeline import shown
+from lstmlab.data.timeline import Done, shown
 from lstmlab.types import Example
 
 
@@ -47,6 +47,8 @@ class Panel:
     past: tuple[str, ...]
     future: tuple[str, ...]
     step: Step
+    done: Done = field(default_factory=Done)
+    """What was done to the rows they were read from."""
 
     @cached_property
     def fingerprint(self) -> str:

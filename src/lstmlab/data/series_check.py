@@ -1,44 +1,43 @@
 """What is wrong with series: gaps, repeated times, disorder, constants, spikes, a level that moved at the end."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from lstmlab.data.finding import EXAMPLES, LEVELS, Finding, counted
 from lstmlab.data.panel import Line, Panel
 from lstmlab.data.series import Cuts, SeriesSettings, read_series
-from lstmlab.data.timeline import shown
+from lstmlab.data.timeline import Done, Rules, shown
 
 SPIKE = 12.0
 """Values so many times as far from both their neighbours as neighbours usually are count as spikes."""
 SHIFT = 2.0
 """Deviations of the training part by which a test part's mean may differ before it is worth a warning."""
 
+PATIENT = Rules(missing="mask", repeated="mean", sort=True)
+"""Whatever rows are like, they are read, and what had to be done is told."""
+ADVICE = {
+    "sorted": ("Rows out of order", "set data.sort=true"),
+    "repeated": ("Repeated times", "choose data.repeated=first, last or mean"),
+    "gaps": ("Gaps", "choose data.missing=interpolate, forward or mask"),
+    "cells": ("Empty cells", "choose data.missing=interpolate, forward or mask"),
+    "trimmed": ("Nothing at the ends", "nothing is to be done: those rows are left out"),
+}
+
 
 def check_series(settings: SeriesSettings) -> tuple[Panel, tuple[Finding, ...]]:
     """The series a recipe names, read whatever their order and gaps, and all findings about them, problems first."""
-    patient = settings.model_copy(update={"missing": "mask", "repeated": "mean", "sort": True})
-    panel, cuts, source = read_series(patient)
-    found = [*_rows(source.steps), _lengths(panel), *_values(panel), *_shifts(panel, cuts)]
+    panel, cuts, _ = read_series(settings.model_copy(update=vars(PATIENT)))
+    found = [*_rows(panel.done), _lengths(panel), *_values(panel), *_shifts(panel, cuts)]
     return panel, tuple(sorted(found, key=lambda finding: LEVELS.index(finding.level)))
 
 
-def _rows(steps: Sequence[str]) -> Iterator[Finding]:
+def _rows(done: Done) -> Iterator[Finding]:
     """What reading had to mend."""
-    advice = {
-        "out of order": ("Rows out of order", "set data.sort=true"),
-        "repeat the time": ("Repeated times", "choose data.repeated=first, last or mean"),
-        "without a row": ("Gaps", "choose data.missing=interpolate, forward or mask"),
-        "empty cells": ("Empty cells", "choose data.missing=interpolate, forward or mask"),
-        "before the first": ("Nothing at the ends", "nothing is to be done: those rows are left out"),
-    }
-    for step in steps:
-        for words, (title, told) in advice.items():
-            if words in step:
-                counts = re.findall(r"\d[\d,]*", step)
-                count = int(counts[0].replace(",", "")) if counts else 1
-                yield Finding("warning", title, f"{step.rstrip('.')}. For training, {told}.", count)
+    for name, sentence in done.words(PATIENT).items():
+        if name in ADVICE:
+            title, told = ADVICE[name]
+            yield Finding("warning", title, f"{sentence.rstrip('.')}. For training, {told}.", getattr(done, name))
 
 
 def _lengths(panel: Panel) -> Finding:

@@ -63,22 +63,22 @@ class Done:
         for one in fields(self):
             setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
 
-    def words(self, rules: Rules) -> list[str]:
-        """A sentence for each thing that was done."""
+    def words(self, rules: Rules) -> dict[str, str]:
+        """Field → a sentence, for each thing that was done."""
         how = {
             "interpolate": "filled on a straight line between their neighbours",
             "forward": "filled with the value before them",
             "mask": "marked as missing: the model is told so, and they count in no loss and no score",
         }.get(rules.missing, "")
         told = {
-            "Rows came latest first and were turned round.": self.turned,
-            f"Rows out of order were sorted by time ({self.sorted:,} steps back).": self.sorted,
-            f"{self.repeated:,} rows repeat the time of another: the {rules.repeated} was kept.": self.repeated,
-            f"{self.gaps:,} steps without a row were added and {how}.": self.gaps,
-            f"{self.cells:,} empty cells were {how}.": self.cells,
-            f"{self.trimmed:,} rows before the first or after the last value were left out.": self.trimmed,
+            "turned": "Rows came latest first and were turned round.",
+            "sorted": f"Rows out of order were sorted by time ({self.sorted:,} steps back).",
+            "repeated": f"{self.repeated:,} rows repeat the time of another: the {rules.repeated} was kept.",
+            "gaps": f"{self.gaps:,} steps without a row were added and {how}.",
+            "cells": f"{self.cells:,} empty cells were {how}.",
+            "trimmed": f"{self.trimmed:,} rows before the first or after the last value were left out.",
         }
-        return [words for words, count in told.items() if count]
+        return {name: sentence for name, sentence in told.items() if getattr(self, name)}
 
 
 def shown(time: np.datetime64 | np.int64) -> str:

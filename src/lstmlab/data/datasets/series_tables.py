@@ -72,7 +72,8 @@ def panel(
         lines += _lines(name, rows, on, columns, step, apart=apart, dated=dated)
     names = ("value",) if apart and len(columns.targets) > 1 else columns.targets
     known_ahead = (*columns.future, *(calendar.names(step) if dated else ()))
-    return Panel(tuple(lines), names, columns.past, known_ahead, step), [*filter(None, [told]), *done.words(rules)]
+    panel = Panel(tuple(lines), names, columns.past, known_ahead, step, done)
+    return panel, [*filter(None, [told]), *done.words(rules).values()]
 
 
 def _ahead(whole: Rows, rows: Rows, columns: Columns, step: Step, count: int, where: str) -> Rows:
