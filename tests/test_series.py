@@ -92,7 +92,7 @@ def test_short_series_among_long_ones_are_left_out_and_told(tmp_path: Path) -> N
     whole.write_text(long.read_text() + one.read_text().split("\n", 1)[1])
     found = load_series(settings(whole, series="place"), 4)
     assert set(found.train.series) == {0}  # type: ignore[attr-defined]
-    assert any("1 of 2 series are too short to learn from" in step for step in found.source.steps)
+    assert any("1 of 2 series is too short to learn from" in step for step in found.source.steps)
 
 
 @pytest.mark.parametrize(

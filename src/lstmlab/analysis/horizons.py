@@ -110,6 +110,8 @@ def claim(told: Ahead) -> str:
 def copy_words(told: Ahead) -> str:
     """Whether this is yesterday's value, shifted."""
     model, last, naive = (format_score("mae", told.copy[name]) for name in ("from_truth", "from_last", "naive"))
+    if not told.copy["naive"]:
+        return f"One step ahead the forecast misses by {model}; repeating the value before is never wrong here."
     if told.copies:
         return (
             f"This forecast is the last value, shifted: one step ahead it stays within {last} of the value before, and "

@@ -18,7 +18,7 @@ from lstmlab.data import cache
 from lstmlab.data.corpus import Dataset, Source
 from lstmlab.data.datasets import files, named, series_tables, synthetic
 from lstmlab.data.datasets.entry import SeriesHints
-from lstmlab.data.datasets.series_tables import Columns
+from lstmlab.data.datasets.series_tables import PART, Columns
 from lstmlab.data.datasets.times import Step
 from lstmlab.data.load import Watch
 from lstmlab.data.panel import Line, Panel, Windows
@@ -33,8 +33,6 @@ Several = Annotated[
 ]
 MADE = ("sine", "waves")
 """Series that are computed."""
-PART = " part"
-"""A column that no file can have: headers are read without blanks around them."""
 
 
 class SeriesSettings(PartedData):
@@ -345,7 +343,10 @@ def _told(settings: SeriesSettings, train: Windows, valid: Windows | None, test:
     if not panel.step.numbers:
         told.insert(0, f"A step is a {step}." if not step[0].isdigit() else f"A step is {step}.")
     if used < len(panel.lines):
-        told.append(f"{len(panel.lines) - used:,} of {len(panel.lines):,} series are too short to learn from.")
+        short = len(panel.lines) - used
+        told.append(
+            f"{short:,} of {len(panel.lines):,} series {'is' if short == 1 else 'are'} too short to learn from."
+        )
     if valid is None:
         told.append("No validation part: everything before the test is trained on.")
     else:

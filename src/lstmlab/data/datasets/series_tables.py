@@ -15,6 +15,10 @@ from lstmlab.data.panel import Line, Panel
 from lstmlab.data.timeline import Done, Rows, Rules, filled, gridded, ordered, shown
 from lstmlab.errors import InputError, nearest
 
+PART = " part"
+"""A column that no file can have: headers are read without blanks around them. It says which of several files a row is
+from."""
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -152,9 +156,10 @@ def _refuse_unknown(frame: pl.DataFrame, columns: Columns, where: str) -> None:
     for role, names in roles.items():
         for name in names:
             if name not in frame.columns:
-                match = nearest(name, frame.columns)
+                known = [column for column in frame.columns if column != PART]
+                match = nearest(name, known)
                 raise InputError(
-                    f'{where}: no column "{name}" (data.{role}). Columns: {", ".join(frame.columns[:20])}.'
+                    f'{where}: no column "{name}" (data.{role}). Columns: {", ".join(known[:20])}.'
                     + (f" Did you mean {role}={match[0]}?" if match else "")
                 )
             if name in seen:
