@@ -4,8 +4,9 @@
 
 PEER_PYTHON is a Python with NeuralForecast 3.3; PEER_SCRIPT trains its LSTM on ETTh1 (usage: SCRIPT ETTh1.csv CONTEXT)
 and prints "SECONDS s  MSE …  MAE …". Both sides: horizon 96, look-back 96, 12/4/4 months, every test window; then the
-year ahead of airline passengers. Seconds are of training and test windows, in a process that has imported everything,
-ours with reading the data; the whole process is told beside it. Changes are of our recipe for ETTh1.
+year ahead of airline passengers. Seconds are of training and all test windows, in a process that has imported
+everything (the peer's whole process stands beside it); ours are what the run tells as total_seconds, which is with
+reading the data and the naive forecasts and without the report. Changes are of our recipe for ETTh1.
 """
 
 import os
@@ -41,11 +42,10 @@ def peer(python: str, script: Path, *arguments: str) -> tuple[float, float, floa
 
 
 def ours(recipe: str, scores: tuple[str, str], changes: dict) -> tuple[float, float, float]:
-    """Seconds of everything, and two scores."""
-    start = time.monotonic()
+    """Seconds of everything but the report, and two scores."""
     with tempfile.TemporaryDirectory() as folder:
-        told = lstmlab.train(recipe, output=Path(folder) / "run", **changes).run.metrics["test"]
-    return time.monotonic() - start, told[scores[0]], told[scores[1]]
+        told = lstmlab.train(recipe, output=Path(folder) / "run", **changes).run.metrics
+    return told["total_seconds"], told["test"][scores[0]], told["test"][scores[1]]
 
 
 def main() -> None:
