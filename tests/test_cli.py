@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import io
+import json
 import os
 import random
 import re
@@ -18,12 +19,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from safetensors.torch import save_file
 
 from conftest import review
 from lstmlab import cli, disk
+from lstmlab.cli.use import answer_line
 from lstmlab.data.datasets import named
 from lstmlab.data.download import Remote
 from lstmlab.data.fetch import Files
@@ -748,3 +751,91 @@ def test_settings_of_a_named_set_are_refused_by_data_check(shell: Shell) -> None
     outcome = shell("data", "check", "parity", "count=50")
     assert outcome.status == 2
     assert "count would have no effect" in outcome.err
+
+
+# ---- Forecasts ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def foretold(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of a forecaster beside its data, to copy from."""
+    folder = tmp_path_factory.mktemp("foretold")
+    days = (f"2024-{1 + day // 28:02}-{1 + day % 28:02},{day % 7}\n" for day in range(84))
+    (folder / "days.csv").write_text("day,y\n" + "".join(days), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lstmlab.api.Result.report", lambda _: {})
+        patch.chdir(folder)
+        words = ["path=days.csv", "target=y", "window=6", "horizon=3", "strategy=direct", "epochs=1", "hidden_size=4"]
+        Shell(folder).done("train", "forecasting", *words, "--output", "run")
+    return folder
+
+
+@pytest.fixture
+def forecaster(foretold: Path, shell: Shell) -> Path:
+    """A finished forecaster in the shell's folder, named `run`, and its data."""
+    shutil.copytree(foretold, shell.folder, dirs_exist_ok=True)
+    return shell.folder / "run"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stdin", [b"", b"\n", b" \n\n"])
+def test_a_forecaster_goes_on_after_its_data_when_nothing_is_asked(
+    shell: Shell, forecaster: Path, stdin: bytes
+) -> None:
+    said = shell.done("predict", "run", stdin=stdin)
+    assert said == shell.done("predict", "run", "--horizon", "3")
+    assert [line.split()[0] for line in said.splitlines()[2:]] == ["85", "86", "87"]
+
+
+@pytest.mark.slow
+def test_a_forecaster_answers_numbers_on_standard_input(shell: Shell, forecaster: Path) -> None:
+    typed = shell.done("predict", "run", "0 1 2 3 4 5", "6 0 1 2 3 4")
+    assert shell.done("predict", "run", stdin=b"0 1 2 3 4 5\n6,0,1,2,3,4") == typed
+    shell.write("windows.txt", "0 1 2 3 4 5\n6 0 1 2 3 4\n")
+    assert shell.done("predict", "run", "--input", "windows.txt") == typed
+    assert "standard input, line 1: expected numbers" in shell.refuses("predict", "run", stdin=b"up\n")
+    assert "nothing to predict" in shell.refuses("predict", "run", "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--encoding", "cp1252"], "--encoding would have no effect"),
+        (["--horizon", "3", "--encoding", "cp1252"], "--encoding would have no effect"),
+        (["--beam", "3"], "--beam would have no effect"),
+        (["--horizon", "3", "--beam", "3"], "--beam would have no effect"),
+    ],
+)
+def test_options_a_forecast_has_no_use_for(shell: Shell, forecaster: Path, words: list[str], told: str) -> None:
+    assert told in shell.refuses("predict", "run", *words)
+
+
+def unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three steps the first is foretold, the others are no numbers."""
+    values = ((1.25,), (None,), (float("nan"),))
+    after = SimpleNamespace(
+        series="", targets=("y",), times=("85", "86", "87"), values=values, quantiles={"0.1": values, "0.9": values}
+    )
+    monkeypatch.setattr("lstmlab.api.Result.forecast", lambda *_, **__: [after])
+
+
+@pytest.mark.slow
+def test_a_forecast_that_is_no_number_is_a_dash(
+    shell: Shell, forecaster: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown(monkeypatch)
+    rows = [line.split() for line in shell.done("predict", "run", "--horizon", "3").splitlines()[2:]]
+    assert rows == [["85", "1.25", "1.25", "1.25"], ["86", "–", "–", "–"], ["87", "–", "–", "–"]]
+    for ending in ("csv", "jsonl", "txt"):
+        shell.done("predict", "run", "--horizon", "3", "--output", f"answers.{ending}")
+    assert (shell.folder / "answers.csv").read_text().splitlines()[1:] == ["85,1.25,1.25,1.25", "86,,,", "87,,,"]
+    lines = (shell.folder / "answers.jsonl").read_text().splitlines()
+    assert json.loads(lines[2], parse_constant=pytest.fail) == {
+        "time": "87", "forecast": None, "forecast q0.1": None, "forecast q0.9": None
+    }  # fmt: skip
+    assert (shell.folder / "answers.txt").read_text().splitlines()[2] == "86\t\t\t"
+
+
+def test_a_typed_window_whose_forecast_is_no_number() -> None:
+    assert answer_line([1.0], {"prediction": [1.25, None, float("nan")]}) == "1.25 – –"

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import datetime as dt
 import gzip
 import json
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lstmlab.data.datasets.files import corpus, from_frame, read_table, to_table
+from lstmlab.data.datasets.files import corpus, from_frame, kept, read_table, text_of, to_table
 from lstmlab.errors import InputError
 
 ROWS = [('It\'s a "great" film,\nreally; good\t', "pos"), ("Weak.", "neg"), ("Größe 映画 😀", "pos")]
@@ -292,3 +293,22 @@ def test_a_pandas_index_of_times_is_a_column() -> None:
     assert to_table(pd.Series([1, 2])).columns == ["value"]
     months = to_table(pd.DataFrame({"y": [1.0, 2.0]}, index=pd.period_range("2024-01", periods=2, freq="M")))
     assert months["time"].cast(pl.String).to_list() == ["2024-01", "2024-02"]
+
+
+def test_a_column_of_spans_is_no_text_and_no_obstacle() -> None:
+    frame = pl.DataFrame({"text": ["a", "b"], "label": [0, 1], "took": [dt.timedelta(1), dt.timedelta(2)]})
+    assert text_of(frame["took"]) is None
+    assert kept(frame["took"]) is None
+    with pytest.raises(InputError, match='"took" holds Duration'):
+        from_frame(frame, text="text", label="took")
+
+
+def test_times_of_pandas_are_times() -> None:
+    pd = pytest.importorskip("pandas")
+    for zone in (None, "UTC", "America/New_York"):
+        days = pd.DataFrame({"day": pd.date_range("2024-03-09", periods=3, tz=zone), "y": [1, 2, 3]})
+        found = to_table(days)["day"]
+        assert found.dtype == pl.Datetime("us", zone)
+        assert found.to_list()[0].isoformat().startswith("2024-03-09T00:00:00")
+    gaps = pd.DataFrame({"day": [pd.Timestamp("2024-03-09"), pd.NaT, pd.Timestamp("2024-03-11")]})
+    assert to_table(gaps)["day"].null_count() == 1

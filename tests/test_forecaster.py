@@ -130,3 +130,27 @@ def test_quantiles_are_told_in_order_and_a_deviation_as_it_is() -> None:
 def test_what_is_refused(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError, match=told):
         validate(ForecasterSettings, changes, "model")
+
+
+@pytest.mark.parametrize("normalise", ["none", "last", "standard"])
+@pytest.mark.parametrize("change", [False, True])
+def test_forecasts_fed_back_are_read_as_a_window_of_their_own(normalise: str, change: bool) -> None:
+    """Asked for three steps at once, or three times for one with the forecast in the window: the same."""
+    sizes = Sizes(channels=2, beside=0, ahead=3, horizon=3)
+    model, question = made("recursive", sizes, normalise=normalise, change=change), asked(sizes)
+    at_once = model(question["inputs"], 3, ahead=question["ahead"])
+    window, said = question["inputs"].values, []
+    for step in range(3):
+        known = question["ahead"][:, step : step + 1]
+        said.append(model(Padded(window, question["inputs"].lengths), 1, ahead=known))
+        window = torch.cat([window[:, 1:], torch.cat([said[-1][..., 0], known], -1)], 1)
+    torch.testing.assert_close(torch.cat(said, 1), at_once)
+
+
+def test_a_forecast_fed_back_is_no_missing_value() -> None:
+    sizes = Sizes(channels=2, beside=2, ahead=0, horizon=4)
+    model, question = made("recursive", sizes), asked(sizes)
+    question["inputs"].values[..., 2:] = 1.0
+    said = model(question["inputs"], 4)
+    window = torch.cat([question["inputs"].values[:, 1:], torch.cat([said[:, :1, :, 0], torch.ones(3, 1, 2)], -1)], 1)
+    torch.testing.assert_close(model(Padded(window, question["inputs"].lengths), 3), said[:, 1:])

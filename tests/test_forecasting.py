@@ -17,6 +17,8 @@ from lstmlab.data.load import Watch
 from lstmlab.errors import InputError
 from lstmlab.tasks.forecasting import KEPT, Forecasting
 from lstmlab.tasks.past import copied, usual_season
+from lstmlab.training import backtest
+from lstmlab.training.continuation import carry_on
 from lstmlab.types import Example
 
 SMALL = {
@@ -107,9 +109,9 @@ def test_a_backtest_forecasts_from_several_times(run: lstmlab.Result) -> None:
     found = run.backtest(3)
     assert [one.windows for one in found] == [1, 1, 1]
     assert found[0].time < found[1].time < found[2].time
-    (first, *_), refitted = run.run.predictions, run.backtest(2, refit=True)
-    gaps = np.abs(np.array(first["prediction"]) - np.array(first["target"]))
-    assert found[0].mae == pytest.approx(gaps.mean(), rel=1e-4)
+    (*_, last), refitted = run.run.predictions, run.backtest(2, refit=True)
+    gaps = np.abs(np.array(last["prediction"]) - np.array(last["target"]))
+    assert found[-1].mae == pytest.approx(gaps.mean(), rel=1e-4)
     # The first model learned from what this run did, the second from more.
     assert refitted[0].mae == pytest.approx(found[0].mae, rel=1e-3)
     assert refitted[1].mae != pytest.approx(found[-1].mae, rel=1e-6)
@@ -129,6 +131,83 @@ def _renamed(folder: Path) -> Path:
     path = folder / "renamed.csv"
     path.write_text(write(folder / "a.csv").read_text().replace("day,y", "day,z"))
     return path
+
+
+def test_a_backtest_refuses_data_that_changed_and_keeps_a_limit(tmp_path: Path) -> None:
+    path = write(tmp_path / "sales.csv")
+    made = lstmlab.train(str(path), output=tmp_path / "run", **SMALL, limit=20)
+    seen = []
+    start = backtest.start_training
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backtest, "start_training", lambda *given: (seen.append(len(given[2].train)), start(*given))[1])
+        made.backtest(2, refit=True)
+    assert seen == [20, 20]
+    write(path, 140)
+    with pytest.raises(InputError, match="changed"):
+        made.backtest(2)
+
+
+def test_the_run_goes_on_where_its_last_file_ends(tmp_path: Path) -> None:
+    whole = pl.read_csv(write(tmp_path / "whole.csv", 100))
+    for name, first, last in (("a", 0, 80), ("b", 80, 88)):
+        whole[first:last].write_csv(tmp_path / f"{name}.csv")
+    made = lstmlab.train(
+        "forecasting", output=tmp_path / "run", path=str(tmp_path / "a.csv"), test=str(tmp_path / "b.csv"),
+        time="day", target="y", **SMALL,
+    )  # fmt: skip
+    (found,) = made.forecast(horizon=2)
+    assert found.times == ("2024-03-29", "2024-03-30"), "the test file alone is shorter than a window"
+    whole[:88].write_csv(tmp_path / "all.csv")
+    assert made.forecast(tmp_path / "all.csv", 2)[0].values == found.values
+
+
+def test_a_file_of_other_steps_is_refused(run: lstmlab.Result, tmp_path: Path) -> None:
+    path = write(tmp_path / "weekly.csv")
+    table = pl.read_csv(path).with_columns(
+        day=pl.Series([str(np.datetime64("2020-01-06") + 7 * at) for at in range(160)])
+    )
+    table.write_csv(path)
+    with pytest.raises(InputError, match="the model learned from rows day apart"):
+        run.forecast(path)
+    with pytest.raises(InputError, match="the model learned from rows day apart"):
+        run.evaluate(path)
+
+
+def test_a_series_too_short_to_be_read_hinders_no_other(run: lstmlab.Result, tmp_path: Path) -> None:
+    made = lstmlab.train(
+        str(write(tmp_path / "shops.csv", series=("north", "south"))), output=tmp_path / "run", **SMALL
+    )
+    table = pl.read_csv(write(tmp_path / "new.csv", 40, series=("north", "tiny")))
+    table = pl.concat([table.filter(shop="north"), table.filter(shop="tiny")[:5]])
+    table.write_csv(tmp_path / "new.csv")
+    said: list[str] = []
+    found = carry_on(made.predictor, tmp_path / "new.csv", 3, say=said.append)
+    assert [one.series for one in found] == ["north"]
+    assert '5 steps of "tiny", and the model reads 12' in said[0]
+
+
+def test_the_scale_of_a_stranger_is_that_of_its_own_values(tmp_path: Path) -> None:
+    """Forecasts that are read on from change nothing in how it is scaled."""
+    made = lstmlab.train(
+        str(write(tmp_path / "shops.csv", series=("north", "south"))), output=tmp_path / "run", **SMALL
+    )
+    scales = []
+    encode = Forecasting.encode
+
+    def watched(self: Forecasting, examples: Any, where: str) -> Any:
+        scales.append((found := encode(self, examples, where)).scaler.mean.tolist())
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Forecasting, "encode", watched)
+        made.forecast(write(tmp_path / "new.csv", 60, series=("west",)), 18)
+    assert len(scales) == 3
+    assert np.allclose(scales, scales[0], rtol=1e-12)
+
+
+def test_a_segment_longer_than_the_window_is_refused() -> None:
+    with pytest.raises(InputError, match=r"model\.segment \(20\) is more than data\.window \(12\)"):
+        task_of(path="a.csv", segment=20, strategy="direct")
 
 
 def test_a_data_frame_is_as_good_as_a_file(run: lstmlab.Result, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from lstmlab.data.panel import Windows
 from lstmlab.data.scaler import Scaler
-from lstmlab.data.series import SeriesSettings, load_series
+from lstmlab.data.series import load_series
+from lstmlab.data.series_settings import SeriesSettings
 from lstmlab.errors import InputError
 from lstmlab.recipe import validate
 
@@ -43,9 +44,9 @@ def targets(windows: Windows) -> set[float]:
 
 def test_parts_follow_one_another_and_share_no_target(tmp_path: Path) -> None:
     train, valid, test = parts(table(tmp_path / "a.csv"), valid_fraction=0.2, test_fraction=0.3)
-    assert (max(targets(train)), min(targets(valid)), max(targets(valid)), min(targets(test))) == (49, 50, 69, 70)
+    assert (max(targets(train)), min(targets(valid)), max(targets(valid)), max(targets(test))) == (49, 50, 69, 99)
     assert min(valid.origins) == 50  # what is read reaches back into the part before
-    assert test.origins.tolist() == [70, 74, 78, 82, 86, 90, 94]
+    assert test.origins.tolist() == [72, 76, 80, 84, 88, 92, 96], "the newest steps are all tested"
     assert len(parts(tmp_path / "a.csv", test_stride=1)[2]) == 7
     assert len(parts(tmp_path / "a.csv", stride=2)[0]) == 36
     assert parts(tmp_path / "a.csv", limit=3)[0].origins.tolist() == [74, 75, 76]
@@ -64,6 +65,9 @@ def test_files_of_the_parts_follow_one_another(tmp_path: Path) -> None:
         parts(second, test=str(first), sort=True)
     with pytest.raises(InputError, match="needs one with the test part"):
         settings(first, valid=str(second))
+    third.write_text(third.read_text().replace("100.0", "oops"))
+    with pytest.raises(InputError, match=r'2\.csv, row 21, column "y": "oops" is no number'):
+        parts(first, valid=str(second), test=str(third))
     (tmp_path / "other.csv").write_text("day,z\n2025-01-01,1\n")
     with pytest.raises(InputError, match='no column "y", which the file of data.path has'):
         parts(first, test=str(tmp_path / "other.csv"))

@@ -45,7 +45,8 @@ def test_latest_first_is_turned_round() -> None:
 )
 def test_gaps_are_filled(missing: str, expected: list[float]) -> None:
     found, told = made(without(3, 4), missing=missing)
-    assert values(found) == expected
+    assert found.lines[0].read.ravel().tolist() == expected
+    assert np.flatnonzero(np.isnan(values(found))).tolist() == [3, 4], "nothing that was filled in is scored"
     assert told[0].startswith("2 steps without a row were added")
     assert np.array_equal(np.diff(found.lines[0].times), np.full(7, np.timedelta64(3600, "s")))
 
@@ -128,8 +129,71 @@ def test_windows_are_views_that_become_examples_when_asked_for() -> None:
     example = windows[1]
     assert (example.inputs, example.target) == ([1, 2, 3], [4, 5])
     assert example.id == "2024-01-01 04:00:00"
-    assert windows.read(np.array([0, 1]), "values")[:, :, 0].tolist() == [[0, 1, 2], [1, 2, 3]]
     assert windows.asked(np.array([1]))[0, :, 0].tolist() == [4, 5]
     assert windows[1:].fingerprint != windows.fingerprint
     with pytest.raises(ValueError, match="beyond its series"):
         Windows(found, np.zeros(1, np.int64), np.array([7]), 3, 2).asked(np.array([0]))
+
+
+WEEK = [f"2024-01-{day:02}" for day in range(1, 11)]
+
+
+def test_no_window_ends_on_a_value_drawn_to_what_comes_after() -> None:
+    """A straight line over a gap leads to a value of the future."""
+    found, _ = made(without(4, 5), missing="interpolate")
+    windows = Windows.over(found, 2, 2, np.zeros(1, np.int64), np.array([8]))
+    assert windows.origins.tolist() == [2, 3], "those at 5 and 6 would read what was drawn to step 6"
+    assert np.isnan(windows.asked(np.array([1]))[0, 1]), "what was filled in is not asked"
+    forward, _ = made(without(4, 5), missing="forward")
+    assert Windows.over(forward, 2, 2, np.zeros(1, np.int64), np.array([8])).origins.tolist() == [2, 3, 5, 6]
+
+
+def test_columns_beside_know_nothing_of_the_future() -> None:
+    columns = Columns(time=("t",), targets=("y",), past=("p",))
+    cells = [None, 1, None, 3, None, None, 6, 7]
+    for missing in ("interpolate", "forward", "mask"):
+        found, told = made({"t": HOURS, "y": list(range(8)), "p": cells}, columns, missing=missing)
+        assert found.lines[0].past[1:, 0].tolist() == [1, 1, 3, 3, 3, 6, 7]
+        assert np.isnan(found.lines[0].past[0, 0]), "before the first value there is none"
+        assert told == ["4 empty cells of columns that help were read as the value before them."]
+
+
+def test_columns_apart_begin_and_end_each_for_itself() -> None:
+    columns = Columns(time=("t",), targets=("a", "b"))
+    rows = {"t": WEEK, "a": list(range(10)), "b": [None] * 6 + [1, 2, 3, None]}
+    found, _ = made(rows, columns, missing="interpolate")
+    assert [(line.name, len(line), str(line.times[0])[:10]) for line in found.lines] == [
+        ("a", 10, "2024-01-01"), ("b", 3, "2024-01-07")]  # fmt: skip
+    frame = pl.DataFrame({name: [None if one is None else str(one) for one in cells] for name, cells in rows.items()})
+    with pytest.raises(InputError, match="no row has a value in every column to forecast"):
+        panel(
+            frame.with_columns(a=pl.Series([*map(str, range(5)), *[None] * 5])),
+            columns,
+            Rules("mask"),
+            "f",
+            apart=False,
+        )
+
+
+def test_what_is_known_ahead_keeps_the_times_of_its_rows() -> None:
+    """An exchange that closes for a day: the rows say when it opens again."""
+    days = ["2024-03-04", "2024-03-05", "2024-03-06", "2024-03-07", "2024-03-08", "2024-03-11", "2024-03-13"]
+    days = [f"2024-02-{day:02}" for day in (19, 20, 21, 22, 23, 26, 27, 28, 29)] + ["2024-03-01", *days]
+    rows = {"t": days, "y": [*range(15), None, None], "f": list(range(17))}
+    frame = pl.DataFrame({name: [None if one is None else str(one) for one in cells] for name, cells in rows.items()})
+    columns = Columns(time=("t",), targets=("y",), future=("f",))
+    found, _ = panel(frame, columns, Rules(), "f.csv", ahead=2)
+    assert found.step.trading
+    assert [str(time)[:10] for time in found.lines[0].times[15:]] == ["2024-03-11", "2024-03-13"]
+    bare, _ = panel(frame.drop("f"), Columns(time=("t",), targets=("y",)), Rules(), "f.csv", ahead=3)
+    assert [str(time)[:10] for time in bare.lines[0].times[15:]] == ["2024-03-11", "2024-03-13", "2024-03-14"]
+
+
+def test_rows_have_to_be_as_far_apart_as_the_model_learned() -> None:
+    hourly, _ = made({"t": HOURS, "y": list(range(8))})
+    daily = pl.DataFrame({"t": WEEK, "y": [str(at) for at in range(10)]})
+    with pytest.raises(InputError, match="rows are day apart, and the model learned from rows hour apart"):
+        panel(daily, ONE, Rules(), "f.csv", step=hourly.step)
+    assert panel(daily[:3], ONE, Rules("mask"), "f.csv", step=hourly.step)[0].step == hourly.step
+    with pytest.raises(InputError, match="have no calendar"):
+        panel(daily.drop("t"), Columns(targets=("y",)), Rules(), "f.csv", dated=True)

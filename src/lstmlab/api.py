@@ -5,6 +5,7 @@ import io
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,8 +20,8 @@ from lstmlab.data.check import Finding, check
 from lstmlab.data.corpus import Corpus
 from lstmlab.data.datasets import files, named, synthetic
 from lstmlab.data.load import DataSettings, Watch, read
-from lstmlab.data.series import SeriesSettings
 from lstmlab.data.series_check import check_series
+from lstmlab.data.series_settings import SeriesSettings
 from lstmlab.decoding import SearchSettings
 from lstmlab.disk import save
 from lstmlab.errors import InputError, unknown
@@ -103,8 +104,9 @@ class Result:
         self, data: object = None, horizon: int | None = None, *, encoding: str | None = None
     ) -> list[Continuation]:
         """What comes after the end of every series in a file or frame with the run's columns, or of its own data."""
+        steps = None if horizon is None else _whole("horizon", horizon, "steps")
         with _as_file(data) as file:
-            return carry_on(self.predictor, file, horizon, encoding)
+            return carry_on(self.predictor, file, steps, encoding)
 
     def search(self, changes: Mapping[str, Any]) -> SearchSettings | None:
         """How answers are searched for with these changes; None where nothing is searched. Refuses idle changes."""
@@ -149,7 +151,8 @@ class Result:
 
     def backtest(self, origins: int = 10, *, refit: bool = False, watch: Watch = Watch()) -> list[Origin]:
         """Errors of a forecaster at several times of its test part; with `refit` a model is trained before each."""
-        return backtest(self.predictor, origins, refit=refit, watch=watch)
+        count = _whole("origins", origins, "times")
+        return backtest(self.predictor, count, refit=refit, allow=self.run.refuse_changed, watch=watch)
 
     def read_inputs(self, file: Path, encoding: str | None = None) -> list[Any]:
         """The inputs in a file: one a line, or the column the run was trained on."""
@@ -199,7 +202,7 @@ class Result:
     def next_words(self) -> str:
         """What one would type next behind the program's name, exactly."""
         where = shlex.quote(str(self.folder))
-        if self.run.recipe["task"] == "classification":
+        if self.run.recipe["task"] == "classification" and not questions.measured(self.run):
             return f'predict {where} "A text of your own."'
         if self.run.recipe["task"] == "translation":
             asked = (str(row["input"]) for row in self.run.predictions)
@@ -266,7 +269,7 @@ def _telling(watch: Callable[[str], None] | None) -> Monitor:
 def _kept_frame(data: object, folder: Path) -> Path:
     """A frame written down under a name made of its content, so that its runs can be trained again."""
     table = files.to_table(data)
-    columns = [files.text_of(table[name]) for name in table.columns]
+    columns = [files.kept(table[name]) for name in table.columns]
     frame = pl.DataFrame([column for column in columns if column is not None])
     content = io.BytesIO()
     frame.write_parquet(content)
@@ -278,12 +281,23 @@ def _kept_frame(data: object, folder: Path) -> Path:
 
 @contextmanager
 def _as_file(data: object) -> Iterator[Path | None]:
-    """The file somebody names, or a data frame as one, for as long as it is read."""
+    """The file somebody names, or a data frame as one for as long as it is read, which errors call the data frame."""
     if data is None or isinstance(data, str | Path):
         yield None if data is None else Path(data)
         return
     with TemporaryDirectory() as folder:
-        yield _kept_frame(data, Path(folder))
+        path = _kept_frame(data, Path(folder))
+        try:
+            yield path
+        except InputError as error:
+            raise InputError(str(error).replace(str(path), "the data frame")) from error
+
+
+def _whole(name: str, count: object, of: str) -> int:
+    """How many of something a caller wants. Raises InputError for what is no number of them."""
+    if not isinstance(count, Integral) or isinstance(count, bool) or count < 1:
+        raise InputError(f"{name}: got {count!r}, expected a whole number of {of}, 1 or more")
+    return int(count)
 
 
 def find(word: str | None, root: Path = RUNS) -> Run:

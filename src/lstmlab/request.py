@@ -12,7 +12,7 @@ from lstmlab.data import contents
 from lstmlab.data.datasets import files, folders, pair_tables
 from lstmlab.data.guess import Guess, guess
 from lstmlab.data.pairs import PairSettings
-from lstmlab.data.series import SeriesSettings
+from lstmlab.data.series_settings import SeriesSettings
 from lstmlab.errors import InputError, nearest
 from lstmlab.recipe import Tree
 from lstmlab.tasks import TASKS

@@ -3,7 +3,7 @@
 Numbers by step ahead are of the whole test part (metrics.json, "details"), pictures of windows that were written down.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,18 +27,25 @@ RIVALS = ("#56B4E9", "#009E73", "#7b8794", "#CC79A7")
 
 @dataclass(frozen=True)
 class Ahead:
-    """Mean absolute error by step ahead [S] of the model and of the naive forecasts."""
+    """Mean absolute error by step ahead [S] of the model and of the naive forecasts; NaN where it is not known."""
 
     errors: dict[str, Values]
     windows: int
     copy: dict[str, float]
+    scores: dict[str, float] = field(default_factory=dict)
+    """The same over all values, as scored: where some are missing, no mean of the means by step."""
+    scored_skill: float | None = None
+    """The skill that was scored over all steps."""
 
     @classmethod
     def of(cls, run: Run) -> "Ahead":
         """What the run wrote down of its whole test part."""
-        told = run.metrics["details"]
+        told, test = run.metrics["details"], run.metrics["test"]
         errors = {name: np.array(values, float) for name, values in told["mae_by_step"].items()}
-        return cls(errors, int(told["windows"]), told["copy"])
+        naive = {name: scores.get("mae") for name, scores in run.metrics["baseline"].items()}
+        scores = {name: value for name, value in ({"model": test.get("mae")} | naive).items() if value is not None}
+        copy = {name: float("nan") if value is None else float(value) for name, value in told["copy"].items()}
+        return cls(errors, int(told["windows"]), copy, scores, test.get("skill"))
 
     @property
     def horizon(self) -> int:
@@ -48,14 +55,26 @@ class Ahead:
     @property
     def rivals(self) -> dict[str, Values]:
         """The naive forecasts, best of all steps first."""
-        naive = {name: values for name, values in self.errors.items() if name != "model"}
-        return dict(sorted(naive.items(), key=lambda one: float(one[1].mean())))
+        means = {name: self.mean(name) for name in self.errors if name != "model"}
+        return {name: self.errors[name] for name in sorted(means, key=lambda one: (np.isnan(means[one]), means[one]))}
+
+    def mean(self, name: str, first: int = 0, last: int | None = None) -> float:
+        """The error over all values, or over some of the steps, but for those that have no truth at all; NaN where it
+        is not known.
+        """
+        if (first, last) == (0, None) and name in self.scores:
+            return self.scores[name]
+        untold = np.all([np.isnan(values[first:last]) for values in self.errors.values()], 0)
+        return float(self.errors[name][first:last][~untold].mean()) if not untold.all() else float("nan")
 
     def skill(self, first: int = 0, last: int | None = None) -> float:
-        """1 - error / error of the naive forecast that is best over these steps; NaN where that one is perfect."""
-        part = slice(first, last)
-        best = min(float(values[part].mean()) for values in self.rivals.values())
-        return 1 - float(self.errors["model"][part].mean()) / best if best > 0 else float("nan")
+        """1 - error / error of the naive forecast that is best over these steps; NaN where that one is perfect, or
+        nothing is known.
+        """
+        if (first, last) == (0, None) and self.scored_skill is not None:
+            return self.scored_skill
+        best = np.fmin.reduce([self.mean(name, first, last) for name in self.rivals])
+        return 1 - self.mean("model", first, last) / float(best) if best > 0 else float("nan")
 
     @property
     def copies(self) -> bool:
@@ -64,10 +83,17 @@ class Ahead:
         return naive > 0 and self.copy["from_last"] < COPY * naive and model > (1 - EVEN) * naive
 
     @property
+    def comparable(self) -> bool:
+        """Whether there is a step at which a naive forecast's error is known."""
+        return bool((~np.isnan(list(self.rivals.values()))).any())
+
+    @property
     def last_useful(self) -> int:
         """The last step (from 1) up to which every step beats every naive forecast; 0 where the first does not."""
-        best = np.min(list(self.rivals.values()), 0)
-        worse = np.flatnonzero(self.errors["model"] >= best)
+        best = np.fmin.reduce(list(self.rivals.values()))
+        worse = np.flatnonzero(~np.isnan(best) & ~(self.errors["model"] < best))
+        if not self.comparable:
+            return 0
         return int(worse[0]) if len(worse) else self.horizon
 
 
@@ -93,13 +119,15 @@ def section(run: Run) -> Section:
 
 def claim(told: Ahead) -> str:
     """The mean error over all steps, and what of the best naive one it saves."""
-    name, best = next(iter(told.rivals.items()))
-    mean, skill = format_score("mae", float(told.errors["model"].mean())), told.skill()
+    name, model = next(iter(told.rivals)), told.mean("model")
+    best, skill = told.mean(name), told.skill()
     steps = "one step" if told.horizon == 1 else f"{told.horizon} steps"
-    beside = f"{excerpt(name, 60)}, {format_score('mae', float(best.mean()))}"
-    said = f"Forecasts of {steps} ahead miss by {mean} on average"
-    if np.isnan(skill):
+    beside = f"{excerpt(name, 60)}, {format_score('mae', best)}"
+    said = f"Forecasts of {steps} ahead miss by {format_score('mae', model)} on average"
+    if np.isnan(skill) and best == 0:
         return f"{said}; the best naive forecast ({beside}) is perfect here."
+    if np.isnan(skill):
+        return f"{said}; no naive forecast can be compared with them."
     if skill > EVEN:
         return f"{said}, {100 * skill:.0f} % less than the best naive forecast ({beside})."
     if skill < -EVEN:
@@ -110,6 +138,8 @@ def claim(told: Ahead) -> str:
 def copy_words(told: Ahead) -> str:
     """Whether this is yesterday's value, shifted."""
     model, last, naive = (format_score("mae", told.copy[name]) for name in ("from_truth", "from_last", "naive"))
+    if np.isnan(list(told.copy.values())).any():
+        return "One step ahead not all errors are known, so whether the forecast copies the last value cannot be told."
     if not told.copy["naive"]:
         return f"One step ahead the forecast misses by {model}; repeating the value before is never wrong here."
     if told.copies:
@@ -126,8 +156,10 @@ def copy_words(told: Ahead) -> str:
 
 def reach_words(told: Ahead) -> str:
     """Up to which step it beats everything naive."""
-    if told.horizon == 1:
+    if not told.comparable:
         return ""
+    if told.horizon == 1:
+        return "It beats every naive forecast." if told.last_useful else ""
     first, half = told.skill(0, 1), told.horizon // 2
     late = told.skill(half)
     reach = told.last_useful
@@ -190,10 +222,10 @@ def bias_words(run: Run) -> str:
         for row in run.predictions
         if row.get("target") is not None
     ]
-    if not gaps:
-        return ""
-    every = np.concatenate(gaps)
+    every = np.concatenate([np.zeros(0), *gaps])
     every = every[np.isfinite(every)]
+    if not len(every):
+        return ""
     size, mean = float(np.abs(every).mean()), float(every.mean())
     if not size or abs(mean) < 0.2 * size:
         return ""
@@ -220,9 +252,9 @@ def _table(told: Ahead) -> Table:
     if len(steps) > 8:
         steps = [*steps[:: -(-len(steps) // 7)], told.horizon]
     steps = sorted(set(steps))
-    rows = [
-        [step, *(float(values[step - 1]) for values in (told.errors["model"], *told.rivals.values()))] for step in steps
-    ]
+    columns = (told.errors["model"], *told.rivals.values())
+    rows = [[step, *(None if np.isnan(values[step - 1]) else float(values[step - 1]) for values in columns)]
+            for step in steps]  # fmt: skip
     note = f"Mean absolute error at that step, in the unit of the series, over {told.windows:,} test windows."
     return Table("Error by steps ahead.", ["Step", "Model", *map(_short, told.rivals)], rows, note)
 

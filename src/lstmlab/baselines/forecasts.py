@@ -46,10 +46,14 @@ def _known(series: np.ndarray, origins: np.ndarray, horizon: int, season: int) -
     if season < 1 or (len(origins) and origins.min() < season):
         least = int(origins.min()) if len(origins) else 0
         raise InputError(f"a season of {season} steps does not fit a past of {least}: expected 1 to {least}")
-    values = series.astype(np.float64)
-    there = ~np.isnan(values)
+    values = carried(series.astype(np.float64))
+    return np.where(np.isnan(values), values[(~np.isnan(values)).argmax(0), np.arange(values.shape[1])], values)
+
+
+def carried(series: Float[np.ndarray, "T C"]) -> Float[np.ndarray, "T C"]:
+    """The value before it wherever one is missing; those before the first stay missing."""
+    there = ~np.isnan(series)
     if there.all():
-        return values
-    places = np.maximum.accumulate(np.where(there, np.arange(len(values))[:, None], -1), 0)
-    first = there.argmax(0)
-    return np.take_along_axis(values, np.where(places < 0, first, places), 0)
+        return series
+    places = np.maximum.accumulate(np.where(there, np.arange(len(series))[:, None], 0), 0)
+    return np.take_along_axis(series, places, 0)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -36,7 +37,8 @@ def continued(
         csv.writer(out, lineterminator="\n").writerows(_rows(found, full=True))
         text = out.getvalue()
     else:
-        text = "".join("\t".join(map(str, row)) + "\n" for row in _rows(found, full=True))
+        lines = ["\t".join("" if cell is None else str(cell) for cell in row) for row in _rows(found, full=True)]
+        text = "".join(f"{line}\n" for line in lines)
     save(output, text.encode())
     steps = len(found[0].times)
     tell(f"{len(found):,} series, {steps} steps each: {output}" if len(found) > 1 else f"{steps} steps: {output}")
@@ -59,15 +61,28 @@ def tested(result: "Result", origins: int, *, refit: bool) -> None:
     tell("\n".join(table(rows, ["first step", "MAE", f"MAE, {found[0].rival}", "error saved"])))
 
 
+def finite(value: float | None) -> float | None:
+    """The number; None for what is none."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def short(value: float | None) -> str:
+    """A number as people read it, "–" for what is none."""
+    return "–" if finite(value) is None else f"{value:.6g}"
+
+
 def _rows(found: Sequence["Continuation"], *, full: bool = False) -> Iterator[list[object]]:
-    """A line of names, then a line for each step of each series: series where there are several, time, numbers."""
+    """A line of names, then a line for each step of each series: series where there are several, time, numbers.
+
+    With `full` numbers are numbers, None where one is not finite; else they are as people read them.
+    """
     several = len(found) > 1 or bool(found[0].series)
     yield [*(["series"] if several else []), "time", *_numbers(found)]
     for one in found:
         levels = list(one.quantiles.values())
         for at, (time, values) in enumerate(zip(one.times, one.values, strict=True)):
             numbers = [*values, *(value for level in levels for value in level[at])]
-            shown = numbers if full else [f"{value:.6g}" for value in numbers]
+            shown = [finite(value) if full else short(value) for value in numbers]
             yield [*([one.series] if several else []), time, *shown]
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -14,7 +15,7 @@ import typer
 
 from lstmlab.cli import app
 from lstmlab.cli.console import Console, counted, tell, utf8
-from lstmlab.cli.continued import continued, tested
+from lstmlab.cli.continued import continued, short, tested
 from lstmlab.cli.search import PredictSearch, Search, spelled, with_search
 from lstmlab.disk import save
 from lstmlab.errors import InputError, unknown
@@ -87,7 +88,6 @@ def predict(
 ) -> None:
     """Answers of a finished run: to texts on the command line, in a file, or a line each on standard input."""
     from lstmlab import api
-    from lstmlab.data.datasets import files
 
     if texts and input:
         raise InputError("give texts or --input, not both")
@@ -107,17 +107,38 @@ def predict(
         ) from error
     if attention is not None:
         result.refuse_blind()
-    if result.forecasts and not texts and (horizon or (input and files.known(input)) or sys.stdin.isatty()):
-        continued(result, input, horizon, encoding, output)
-        return
-    if horizon is not None:
-        raise InputError("--horizon would have no effect: it carries on the series of a forecaster, from no typed text")
     typed = search.changes()
     with spelled("add --sample"):
         settings = result.search(typed)
     with _typed_encoding():
-        portions = _portions(result, texts, input, encoding)
+        portions = None if _goes_on(result, texts, input, horizon) else _portions(result, texts, input, encoding)
+        if portions is not None and result.forecasts and not texts and input is None:
+            portions = _something(portions)
+        if portions is None:
+            if encoding and input is None:
+                raise InputError("--encoding would have no effect: the series of the run's own data are carried on")
+            continued(result, input, horizon, encoding, output)
+            return
         _answer(Asking(result, typed, settings, output, attention), portions)
+
+
+def _goes_on(result: "Result", texts: list[str] | None, input: Path | None, horizon: int | None) -> bool:
+    """Whether series are carried on instead of inputs answered. Refuses --horizon where they are not."""
+    from lstmlab.data.datasets import files
+
+    if result.forecasts and not texts:
+        return bool(horizon) or (sys.stdin.isatty() if input is None else files.known(input))
+    if horizon is not None:
+        raise InputError("--horizon would have no effect: it carries on the series of a forecaster, from no typed text")
+    return False
+
+
+def _something(portions: Iterator[list[Any]]) -> Iterator[list[Any]] | None:
+    """The portions from the first one on that asks something; None where none does."""
+    from lstmlab.training.questions import all_blank
+
+    first = next((asked for asked in portions if not all_blank(asked)), None)
+    return None if first is None else chain([first], portions)
 
 
 @dataclass
@@ -281,11 +302,11 @@ def answer_line(given: Any, answer: dict[str, Any]) -> str:
     if isinstance(answer["prediction"], str) and "probabilities" not in answer:
         return one_line(answer["prediction"])
     if "probabilities" not in answer:
-        return " ".join(f"{value:.6g}" for value in answer["prediction"])
+        return " ".join(map(short, answer["prediction"]))
     shares = [(" ".join(name.split()), share) for name, share in answer["probabilities"].items()]
     ranked = sorted(shares, key=lambda pair: -pair[1])
     others = ", ".join(f"{name} {share:.1%}" for name, share in ranked[1:4])
-    text = " ".join(str(given).split())
+    text = " ".join(given.split()) if isinstance(given, str) else counted(len(given), "step")
     return f"{ranked[0][0]}\t{ranked[0][1]:.1%}\t({others})\t{text if len(text) <= 70 else text[:69] + '…'}"
 
 

@@ -7,7 +7,7 @@ Letters in shapes: T steps of a series, C values forecast together, P past covar
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import overload
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lstmlab.data.corpus import Index, Part
 from lstmlab.data.datasets.times import Step, Times
-from lstmlab.data.timeline import Done, shown
+from lstmlab.data.timeline import Done, Rules, shown
 from lstmlab.types import Example
 
 
@@ -27,15 +27,38 @@ class Line:
 
     name: str
     times: Times
+    """Of every step; of a series to be continued also of those ahead."""
     values: Float[np.ndarray, "T C"]
-    """What is forecast; NaN where it is missing."""
+    """What is forecast; NaN where it is missing. Nothing that was filled in is ever learned from or scored."""
     past: Float[np.ndarray, "T P"]
     """What is known up to now."""
     future: Float[np.ndarray, "_ F"]
     """What is known ahead as well: calendar, plans, prices; of a series to be continued it reaches further than T."""
+    filled: Float[np.ndarray, "T C"] | None = None
+    """What is read in place of `values`, where anything is: missing ones filled, or forecasts at the end."""
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def read(self) -> Float[np.ndarray, "T C"]:
+        """What a model reads of the values."""
+        return self.values if self.filled is None else self.filled
+
+    def until(self, stop: int) -> "Line":
+        """The series as it was known before step `stop`."""
+        filled = None if self.filled is None else self.filled[:stop]
+        return replace(self, values=self.values[:stop], past=self.past[:stop], filled=filled)
+
+    def followed(self, more: Float[np.ndarray, "S C"]) -> "Line":
+        """The series with forecasts at its end, to be read on from."""
+        unknown = np.full_like(more, np.nan)
+        return replace(
+            self,
+            values=np.concatenate([self.values, unknown]),
+            past=np.concatenate([self.past, np.full((len(more), self.past.shape[1]), np.nan)]),
+            filled=np.concatenate([self.read, more]),
+        )
 
 
 @dataclass(frozen=True)
@@ -49,6 +72,8 @@ class Panel:
     step: Step
     done: Done = field(default_factory=Done)
     """What was done to the rows they were read from."""
+    rules: Rules = field(default_factory=Rules)
+    """By which rules."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -56,7 +81,7 @@ class Panel:
         digest = hashlib.sha256(repr((self.targets, self.past, self.future, self.step)).encode())
         for line in self.lines:
             digest.update(line.name.encode())
-            for part in (line.times, line.values, line.past, line.future):
+            for part in (line.times, line.values, line.past, line.future, line.read):
                 digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()
 
@@ -82,12 +107,16 @@ class Windows(Part):
         stops: NDArray[np.int64],
         stride: int = 1,
     ) -> "Windows":
-        """Every window whose targets lie in its series' steps from start to stop, but for those without any value."""
+        """Every window whose targets lie in its series' steps from start to stop, the last one at their end; but none
+        without any value to forecast, and none that ends on a value drawn on a line to what comes after it.
+        """
         series, origins = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         for number, line in enumerate(panel.lines):
-            found = np.arange(max(starts[number], context), stops[number] - horizon + 1, stride)
+            found = np.arange(stops[number] - horizon, max(starts[number], context) - 1, -stride)[::-1]
             known = np.concatenate([[0], np.cumsum(~np.isnan(line.values).all(1))])
             found = found[known[found + horizon] > known[found]]
+            if panel.rules.missing == "interpolate":
+                found = found[~np.isnan(line.values[found - 1]).any(1)]
             series.append(np.full(len(found), number))
             origins.append(found)
         return cls(panel, np.concatenate(series), np.concatenate(origins), context, horizon)
@@ -114,7 +143,7 @@ class Windows(Part):
         asked = line.values[origin : origin + self.horizon]
         return Example(
             f"{line.name} {shown(line.times[origin])}".strip() if origin < len(line) else f"{line.name} +1".strip(),
-            plain(line.values[origin - self.context : origin]),
+            plain(line.read[origin - self.context : origin]),
             plain(asked) if len(asked) == self.horizon else None,
             {"series": line.name, "origin": origin},
         )
@@ -136,25 +165,16 @@ class Windows(Part):
         """What each is asked, as plain numbers; None where it is not known."""
         return [example.target for example in self]
 
-    def read(self, index: Index, name: str) -> Float[np.ndarray, "N {self.context} _"]:
-        """The steps read, of "values", "past" or "future"."""
-        return self._cut(index, name, -self.context, self.context)
-
-    def asked(self, index: Index, name: str = "values") -> Float[np.ndarray, "N {self.horizon} _"]:
+    def asked(self, index: Index) -> Float[np.ndarray, "N {self.horizon} _"]:
         """The steps asked. Raises ValueError where a series ends before."""
-        return self._cut(index, name, 0, self.horizon)
-
-    def _cut(self, index: Index, name: str, start: int, steps: int) -> NDArray[np.float64]:
-        """Steps of every window, series by series so that each series is looked up once."""
         series, origins = self.series[index], self.origins[index]
-        width = getattr(self.panel.lines[0], name).shape[1]
-        found = np.empty((len(index), steps, width))
-        for number in np.unique(series):
-            rows, values = np.flatnonzero(series == number), getattr(self.panel.lines[number], name)
-            starts = origins[rows] + start
-            if len(starts) and (starts.min() < 0 or starts.max() + steps > len(values)):
+        found = np.empty((len(index), self.horizon, self.panel.lines[0].values.shape[1]))
+        for number in np.unique(series):  # each series is looked up once
+            rows, values = np.flatnonzero(series == number), self.panel.lines[number].values
+            starts = origins[rows]
+            if starts.max() + self.horizon > len(values):
                 raise ValueError(f"a window of {self.panel.lines[number].name} reaches beyond its series")
-            found[rows] = values[starts[:, None] + np.arange(steps)]
+            found[rows] = values[starts[:, None] + np.arange(self.horizon)]
         return found
 
 

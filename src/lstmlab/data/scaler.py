@@ -34,7 +34,3 @@ class Scaler:
     def plain(cls, series: int, columns: int) -> "Scaler":
         """Leaves everything as it is."""
         return cls(np.zeros((series, columns)), np.ones((series, columns)))
-
-    def extended(self, other: "Scaler") -> "Scaler":
-        """This one's series, then the other's."""
-        return Scaler(np.concatenate([self.mean, other.mean]), np.concatenate([self.deviation, other.deviation]))

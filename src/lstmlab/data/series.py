@@ -7,122 +7,26 @@ belongs to the part its targets lie in; what it reads may reach back into the pa
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, model_validator
 
 from lstmlab.data import cache
 from lstmlab.data.corpus import Dataset, Source
 from lstmlab.data.datasets import files, named, series_tables, synthetic
 from lstmlab.data.datasets.entry import SeriesHints
+from lstmlab.data.datasets.numbers import to_numbers
 from lstmlab.data.datasets.series_tables import PART, Columns
 from lstmlab.data.datasets.times import Step
 from lstmlab.data.load import Watch
 from lstmlab.data.panel import Line, Panel, Windows
-from lstmlab.data.parts import PartedData
-from lstmlab.data.timeline import Missing, Repeated, Rules
+from lstmlab.data.series_settings import MADE, SeriesSettings, columns_of
+from lstmlab.data.timeline import Rules
 from lstmlab.errors import InputError, unknown
 
-# One column may be written as a word, several as a list or with commas.
-Several = Annotated[
-    list[str],
-    BeforeValidator(lambda value: [one.strip() for one in value.split(",")] if isinstance(value, str) else value),
-]
-MADE = ("sine", "waves")
-"""Series that are computed."""
-
-
-class SeriesSettings(PartedData):
-    """Which series to learn, how they are cut into windows, and how far ahead they are tested.
-
-    One's own are a wide table (a row a time, a column a series) or a long one (a column names the series). A file with
-    the test part goes on where the first one ends.
-    """
-
-    time: Several | None = None
-    """The column with the time, or year,month,day,hour; without one, rows are counted."""
-    target: Several | None = None
-    """The column to forecast, or several."""
-    series: str | None = None
-    """The column that tells several series in one table apart."""
-    past: Several | None = None
-    """Columns that help and are known up to now only."""
-    future: Several = []
-    """Columns that are known ahead as well: prices, plans, holidays."""
-    calendar: bool = False
-    """Let the model see hour, weekday and season of every step, read or forecast, as far as the step has them."""
-    channels: Literal["apart", "together"] = "apart"
-    """Several targets: each a series of its own for one model, or all forecast together."""
-    missing: Missing | None = None
-    """Steps and cells without a value: refuse; interpolate between neighbours; forward, the value before; or mask: the
-    model is told what is missing. null: as the named set needs, else refuse."""
-    repeated: Repeated | None = None
-    """Rows with the same time: refuse, or keep the first, the last or the mean. null: as the named set needs."""
-    sort: bool | None = None
-    """Sort rows that are out of order. null: as the named set needs, else refuse them."""
-    window: int = Field(default=50, gt=0)
-    """Steps the model reads."""
-    steps: int | None = Field(default=None, gt=0)
-    """Steps ahead in each training window; null: 1 where further steps are forecast from forecasts, else `horizon`."""
-    horizon: int = Field(default=100, gt=0)
-    """Steps ahead that are tested."""
-    stride: int = Field(default=1, gt=0)
-    """Steps from one training window to the next."""
-    test_stride: int | None = Field(default=None, gt=0)
-    """Steps from one test window to the next; null: `horizon`, so that every step is forecast once."""
-    season: int | None = Field(default=None, gt=0)
-    """Steps in a season, for the seasonal naive baseline and MASE; null: what the step suggests (24 hours)."""
-    scale: Literal["none", "standard"] = "standard"
-    """Scaling before the model sees the numbers: none, or to mean 0 and deviation 1 of each series' training part."""
-    points: int = Field(default=1000, gt=10)
-    """Computed series: how many points; those of the sine are evenly spaced on [0, `end`], both ends included."""
-    end: float = Field(default=100.0, gt=0)
-    """Sine: last x of the known series."""
-    valid_fraction: float = Field(default=0.1, ge=0, lt=1)
-    """Share of each series kept for validation, the last in time before the test part (0 to 1); 0 keeps none."""
-
-    @model_validator(mode="after")
-    def _steps_within(self) -> "SeriesSettings":
-        if self.steps is not None and self.steps > self.horizon:
-            raise ValueError(f"data.steps ({self.steps}) is more than data.horizon ({self.horizon})")
-        if self.valid is not None and self.test is None:
-            raise ValueError("series are parted in time: a file with the validation part needs one with the test part")
-        return self
-
-    @property
-    def hints(self) -> SeriesHints | None:
-        """What is known of a named set beforehand."""
-        chosen = named.NAMED.get(str(self.name))
-        return None if chosen is None else chosen.series
-
-    def idle(self) -> dict[str, str]:
-        """What a computed series or a named set leaves without effect."""
-        reasons = super().idle()
-        if self.name in MADE:
-            columns = (
-                "time",
-                "target",
-                "series",
-                "past",
-                "future",
-                "calendar",
-                "channels",
-                "missing",
-                "repeated",
-                "sort",
-            )
-            reasons |= dict.fromkeys(columns, f"{self.name} is computed")
-        else:
-            reasons["points"] = "it belongs to computed series"
-        if self.name == "sine":
-            told = "the test of the sine is what follows its last point"
-            reasons |= dict.fromkeys(("test_fraction", "test_stride"), told)
-        else:
-            reasons["end"] = "it belongs to name=sine"
-        return reasons
+PLACES = {"path": 0.0, "valid": 1.0, "test": 2.0}
+"""The files of the parts, in order of time."""
 
 
 @dataclass(frozen=True)
@@ -140,20 +44,27 @@ def load_series(settings: SeriesSettings, steps: int, watch: Watch = Watch()) ->
     """
     panel, cuts, source = read_series(settings, watch)
     window, horizon = settings.window, settings.horizon
-    nothing = np.zeros_like(cuts.valid)
-    train = Windows.over(panel, window, steps, nothing, cuts.valid, settings.stride)
-    if not len(train):
-        raise _too_short(panel, cuts.valid, window, steps, "learn from")
-    if settings.limit is not None:
-        train = _latest(train, settings.limit)
-    valid = Windows.over(panel, window, steps, cuts.valid, cuts.test, 1) if (cuts.valid < cuts.test).any() else None
-    if valid is not None and not len(valid):
-        raise _too_short(panel, cuts.test - cuts.valid, 0, steps, "validate on", "data.valid_fraction")
+    train, valid = windows_before(panel, cuts, settings, steps)
     ends = np.array([len(line) for line in panel.lines])
     test = Windows.over(panel, window, horizon, cuts.test, ends, settings.test_stride or horizon)
     if not len(test):
         raise _too_short(panel, ends - cuts.test, 0, horizon, "test on", "data.test_fraction")
     return Dataset(train, valid, test, source.then(*_told(settings, train, valid, test)))
+
+
+def windows_before(panel: Panel, cuts: Cuts, settings: SeriesSettings, steps: int) -> tuple[Windows, Windows | None]:
+    """What is learned from and what is validated on, before the test part; each asks for `steps` steps."""
+    train = Windows.over(panel, settings.window, steps, np.zeros_like(cuts.valid), cuts.valid, settings.stride)
+    if not len(train):
+        raise _too_short(panel, cuts.valid, settings.window, steps, "learn from")
+    if settings.limit is not None:
+        train = _latest(train, settings.limit)
+    if (cuts.valid >= cuts.test).all():
+        return train, None
+    valid = Windows.over(panel, settings.window, steps, cuts.valid, cuts.test)
+    if not len(valid):
+        raise _too_short(panel, cuts.test - cuts.valid, 0, steps, "validate on", "data.valid_fraction")
+    return train, valid
 
 
 def read_series(settings: SeriesSettings, watch: Watch = Watch()) -> tuple[Panel, Cuts, Source]:
@@ -167,43 +78,28 @@ def read_series(settings: SeriesSettings, watch: Watch = Watch()) -> tuple[Panel
     return _read_own(settings, watch)
 
 
-def read_on(settings: SeriesSettings, file: Path | None, encoding: str | None, ahead: int) -> Panel:
+def read_on(
+    settings: SeriesSettings, file: Path | None, encoding: str | None, ahead: int, step: Step | None = None
+) -> Panel:
     """Series to be continued: those of a new file with the same columns, or the run's own up to their end.
 
-    What is known ahead reaches `ahead` steps beyond.
+    What is known ahead reaches `ahead` steps beyond. Raises InputError where rows are not a `step` apart.
     """
     if file is None and settings.name == "waves":
         return _waves(settings)[0]
     if file is None and settings.name == "sine":
         panel = _sine(settings.model_copy(update={"horizon": 1}))[0]
         # One point of the continuation comes with it, which has to go.
-        cut = {name: getattr(panel.lines[0], name)[:-1] for name in ("times", "values", "past", "future")}
-        return replace(panel, lines=(replace(panel.lines[0], **cut),))
-    hints = settings.hints
-    where = str(file or settings.path or settings.name)
+        line = panel.lines[0].until(len(panel.lines[0]) - 1)
+        return replace(panel, lines=(replace(line, future=line.future[:-1]),))
+    columns, where = columns_of(settings), str(file or settings.name)
     if file is not None:
         frame = files.read_table(file, encoding=encoding or settings.encoding)
-    elif hints is not None:
+    elif settings.hints is not None:
         frame = named.open_tables(named.NAMED[str(settings.name)])[0]["train"]
     else:
-        last = settings.test or settings.path
-        frame = files.read_table(Path(str(last)), encoding=settings.encoding)
-    return _panel(frame, _columns(settings), settings, where, ahead)[0]
-
-
-def _columns(settings: SeriesSettings) -> Columns:
-    """What is what, by the recipe and, where it says nothing, by what is known of the named set."""
-    hints = settings.hints or SeriesHints((), ())
-    past = settings.past
-    if past is None:
-        past = [] if settings.target is not None else list(hints.past)
-    return Columns(
-        tuple(settings.time or hints.time),
-        settings.series or hints.of,
-        tuple(settings.target or hints.targets),
-        tuple(past),
-        tuple(settings.future),
-    )
+        frame, where = _own_table(settings, columns, Watch())
+    return _panel(frame, columns, settings, where, ahead, step)[0]
 
 
 def _sine(settings: SeriesSettings) -> tuple[Panel, Cuts, Source]:
@@ -243,7 +139,7 @@ def _read_named(settings: SeriesSettings, watch: Watch) -> tuple[Panel, Cuts, So
     frames, _, source = named.open_tables(
         chosen, announce=watch.say, progress=lambda done, total: watch.progress(f"fetching {name}", done, total)
     )
-    panel, steps = _panel(frames["train"], _columns(settings), settings, name)
+    panel, steps = _panel(frames["train"], columns_of(settings), settings, name)
     return panel, _cuts(panel, settings, chosen.series), source.then(*steps)
 
 
@@ -251,31 +147,50 @@ def _read_own(settings: SeriesSettings, watch: Watch) -> tuple[Panel, Cuts, Sour
     """A file of one's own, or three that follow one another. Which file a step came from travels as one more column."""
     if not settings.target:
         raise InputError(f"{settings.path}: which column is to be forecast? Give data.target=COLUMN")
-    own = _columns(settings)
-    asked = replace(own, past=(*own.past, PART))
-    tables: list[pl.DataFrame] = []
-    checksums = {}
-    for place, part in enumerate(("path", "valid", "test")):
-        file = getattr(settings, part)
-        if file is not None:
-            watch.say(f"Reading {file}")
-            table = files.read_table(Path(file), encoding=settings.encoding)
-            tables.append(_alike(table, tables[:1], file).with_columns(pl.lit(float(place)).alias(PART)))
-            checksums[Path(file).name] = cache.digest(Path(file))
-    path = Path(str(settings.path))
-    panel, steps = _panel(pl.concat(tables, how="vertical_relaxed"), asked, settings, str(path))
+    own = columns_of(settings)
+    frame, where = _own_table(settings, own, watch)
+    panel, steps = _panel(frame, replace(own, past=(*own.past, PART)), settings, where)
     marks = [line.past[:, -1] for line in panel.lines]
     lines = tuple(replace(line, past=line.past[:, :-1]) for line in panel.lines)
     panel = replace(panel, lines=lines, past=own.past)
+    path = Path(str(settings.path))
+    checksums = {Path(file).name: cache.digest(Path(file)) for file in _files(settings).values()}
     source = Source(path.name, "a file of one's own", address=str(path), checksums=checksums, steps=tuple(steps))
     if settings.test is None:
         return panel, _cuts(panel, settings, None), source
     if any((np.diff(mark) < 0).any() for mark in marks):
         raise InputError(f"{path}: the files of the parts have to follow one another in time: data.path, valid, test")
     test = np.array([np.count_nonzero(mark <= 1) for mark in marks])
-    share = np.round(test * (1 - settings.valid_fraction)).astype(np.int64)
-    valid = share if settings.valid is None else np.array([np.count_nonzero(mark <= 0) for mark in marks])
-    return panel, Cuts(valid, test), source
+    if settings.valid is not None:
+        return panel, Cuts(np.array([np.count_nonzero(mark <= 0) for mark in marks]), test), source
+    valid = [_share(line.values[:stop], settings.valid_fraction) for line, stop in zip(lines, test, strict=True)]
+    return panel, Cuts(np.array(valid), test), source
+
+
+def _share(values: NDArray[np.float64], fraction: float) -> int:
+    """Where the last `fraction` of the values that are there begins: a gap between two files is no part of either."""
+    there = np.flatnonzero(~np.isnan(values).all(1))
+    kept = round(len(there) * (1 - fraction))
+    return int(there[kept]) if kept < len(there) else len(values)
+
+
+def _files(settings: SeriesSettings) -> dict[str, str]:
+    """The files of the parts, in order of time."""
+    return {part: file for part in PLACES if (file := getattr(settings, part)) is not None}
+
+
+def _own_table(settings: SeriesSettings, columns: Columns, watch: Watch) -> tuple[pl.DataFrame, str]:
+    """One's own files as one table, in which `PART` tells them apart; and what they are called together."""
+    tables: list[pl.DataFrame] = []
+    for part, file in _files(settings).items():
+        watch.say(f"Reading {file}")
+        table = _alike(files.read_table(Path(file), encoding=settings.encoding), tables[:1], file)
+        if settings.test is not None:
+            # Numbers are read file by file, so that a fault is told where it is.
+            found = [pl.Series(one, to_numbers(table[one], file)) for one in columns.numbers if one in table.columns]
+            table = table.with_columns(found)
+        tables.append(table.with_columns(pl.lit(PLACES[part]).alias(PART)))
+    return pl.concat(tables, how="vertical_relaxed"), ", ".join(_files(settings).values())
 
 
 def _alike(table: pl.DataFrame, first: Sequence[pl.DataFrame], name: str) -> pl.DataFrame:
@@ -288,7 +203,12 @@ def _alike(table: pl.DataFrame, first: Sequence[pl.DataFrame], name: str) -> pl.
 
 
 def _panel(
-    frame: pl.DataFrame, asked: Columns, settings: SeriesSettings, where: str, ahead: int = 0
+    frame: pl.DataFrame,
+    asked: Columns,
+    settings: SeriesSettings,
+    where: str,
+    ahead: int = 0,
+    step: Step | None = None,
 ) -> tuple[Panel, list[str]]:
     hints = settings.hints
     rules = Rules(
@@ -297,7 +217,14 @@ def _panel(
         settings.sort if settings.sort is not None else bool(hints and hints.sort),
     )
     return series_tables.panel(
-        frame, asked, rules, where, apart=settings.channels == "apart", dated=settings.calendar, ahead=ahead
+        frame,
+        asked,
+        rules,
+        where,
+        apart=settings.channels == "apart",
+        dated=settings.calendar,
+        ahead=ahead,
+        step=step,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
+from lstmlab.baselines.forecasts import carried
 from lstmlab.data.datasets.times import Step, Times
 from lstmlab.errors import InputError
 
@@ -56,6 +57,7 @@ class Done:
     repeated: int = 0
     gaps: int = 0
     cells: int = 0
+    beside: int = 0
     trimmed: int = 0
 
     def add(self, other: "Done") -> None:
@@ -66,16 +68,18 @@ class Done:
     def words(self, rules: Rules) -> dict[str, str]:
         """Field → a sentence, for each thing that was done."""
         how = {
-            "interpolate": "filled on a straight line between their neighbours",
-            "forward": "filled with the value before them",
-            "mask": "marked as missing: the model is told so, and they count in no loss and no score",
+            "interpolate": "read as on a straight line between their neighbours, and no window ends on one",
+            "forward": "read as the value before them",
+            "mask": "marked as missing, and the model is told so",
         }.get(rules.missing, "")
+        uncounted = "; they count in no loss and no score"
         told = {
             "turned": "Rows came latest first and were turned round.",
             "sorted": f"Rows out of order were sorted by time ({self.sorted:,} steps back).",
             "repeated": f"{self.repeated:,} rows repeat the time of another: the {rules.repeated} was kept.",
-            "gaps": f"{self.gaps:,} steps without a row were added and {how}.",
-            "cells": f"{self.cells:,} empty cells were {how}.",
+            "gaps": f"{self.gaps:,} steps without a row were added and {how}{uncounted}.",
+            "cells": f"{self.cells:,} empty cells were {how}{uncounted}.",
+            "beside": f"{self.beside:,} empty cells of columns that help were read as the value before them.",
             "trimmed": f"{self.trimmed:,} rows before the first or after the last value were left out.",
         }
         return {name: sentence for name, sentence in told.items() if getattr(self, name)}
@@ -177,17 +181,20 @@ def _places(rows: Rows, step: Step, where: str) -> NDArray[np.int64]:
 
 def filled(
     rows: Rows, rules: Rules, names: Sequence[str], targets: int, where: str, *, goes_on: bool = False
-) -> tuple[Rows, Done]:
-    """Rows without a missing value, but where they are only marked; the first `targets` columns are forecast.
+) -> tuple[Rows, NDArray[np.float64] | None, Done]:
+    """Rows from the first to the last value of the first `targets` columns, which are forecast; what is read in their
+    place [T targets] (None where nothing is missing, or only marked); and what was done.
 
-    Rows before the first and after the last value of a target are left out; where the table `goes_on`, with what is
-    known ahead, the last ones are as they should be.
+    Missing values of other columns become the value before them; those before the first stay missing. Where the table
+    `goes_on`, with what is known ahead, rows after the last value are as they should be.
     """
     known = ~np.isnan(rows.values)
     whole = np.flatnonzero(known[:, :targets].all(1))
     if not len(whole):
         empty = [name for name, one in zip(names, known[:, :targets].T, strict=False) if not one.any()]
-        raise InputError(f'{where}: no value at all in column "{(empty or names)[0]}"')
+        if empty or targets == 1:
+            raise InputError(f'{where}: no value at all in column "{(empty or names)[0]}"')
+        raise InputError(f"{where}: no row has a value in every column to forecast ({', '.join(names[:targets])})")
     done = Done(trimmed=int(whole[0] + len(known) - 1 - whole[-1]))
     if goes_on:
         done.trimmed = int(whole[0])
@@ -195,24 +202,24 @@ def filled(
         _refuse(rows, known, names, where)
     rows, known = rows.take(slice(whole[0], whole[-1] + 1)), known[whole[0] : whole[-1] + 1]
     if known.all():
-        return rows, done
+        return rows, None, done
     if rules.missing == "refuse":
         _refuse(rows, known, names, where)
     there = rows.numbers > 0
-    done.gaps, done.cells = int((~there).sum()), int((~known[there]).sum())
-    values = rows.values.copy()
-    for column in range(values.shape[1]):
-        if rules.missing == "mask" and column < targets:
-            continue
-        places = np.flatnonzero(known[:, column])
-        if not len(places):
-            raise InputError(f'{where}: no value at all in column "{names[column]}"')
-        if rules.missing == "interpolate":
-            values[:, column] = np.interp(np.arange(len(values)), places, values[places, column])
-        else:
-            before = np.searchsorted(places, np.arange(len(values)), side="right") - 1
-            values[:, column] = values[places[np.maximum(before, 0)], column]
-    return Rows(rows.times, values, rows.numbers), done
+    done.gaps = int((~there).sum())
+    done.cells, done.beside = (int((~part[there]).sum()) for part in np.split(known, [targets], 1))
+    for name, one in zip(names, known.T, strict=True):
+        if not one.any():
+            raise InputError(f'{where}: no value at all in column "{name}"')
+    values = np.concatenate([rows.values[:, :targets], carried(rows.values[:, targets:])], 1)
+    rows = Rows(rows.times, values, rows.numbers)
+    if rules.missing == "mask" or known[:, :targets].all():
+        return rows, None, done
+    if rules.missing == "forward":
+        return rows, carried(rows.values[:, :targets]), done
+    at = np.arange(len(known))
+    lines = [np.interp(at, at[one], values[one, column]) for column, one in enumerate(known[:, :targets].T)]
+    return rows, np.stack(lines, 1), done
 
 
 def _refuse(rows: Rows, known: NDArray[np.bool_], names: Sequence[str], where: str) -> None:

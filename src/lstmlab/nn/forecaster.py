@@ -82,7 +82,8 @@ class Sizes:
 class Forecaster(nn.Module):
     """Windows [B T X] to `sizes.horizon` steps, or with strategy=recursive to any number of steps: [B S C Q].
 
-    The numbers of a step are its values (missing ones zero), what stands beside them, and what is known ahead.
+    The numbers of a step are its values (of a missing one the value before it), what stands beside them, and what is
+    known ahead.
     """
 
     def __init__(self, settings: ForecasterSettings, sizes: Sizes = Sizes()) -> None:
@@ -127,13 +128,11 @@ class Forecaster(nn.Module):
         forced: float = 1.0,
     ) -> Float[Tensor, "B S C Q"]:
         """Forecasts of `steps` steps. In training a decoder is fed the share `forced` of the truth it knows."""
-        inputs, shift, scale = self._normalised(inputs)
-        if self.training and self.settings.input_noise:
-            inputs = replace(inputs, values=inputs.values + self.settings.input_noise * torch.randn_like(inputs.values))
         who = self._who(series, len(inputs.lengths), inputs.values)
         if self.settings.strategy == "recursive":
-            said = self._recursive(inputs, steps, ahead, who)
-        elif self.settings.strategy == "decoder":
+            return self._recursive(inputs, steps, ahead, who)
+        inputs, shift, scale = self._normalised(inputs)
+        if self.settings.strategy == "decoder":
             known = None if truth is None else (truth - shift) / scale
             said = self._decoded(inputs, steps, ahead, who, known, forced)
         else:
@@ -141,16 +140,20 @@ class Forecaster(nn.Module):
         return self.settings.restored(said, shift, scale)
 
     def _normalised(self, inputs: Padded) -> tuple[Padded, Tensor, Tensor]:
-        """Windows as they are read, and what their values were shifted and scaled by [B 1 C]."""
+        """Windows as they are read, in training with noise; what their values were shifted and scaled by [B 1 C]."""
         values, channels = inputs.values, self.sizes.channels
-        if self.settings.normalise == "none":
-            return inputs, values.new_zeros(len(values), 1, channels), values.new_ones(len(values), 1, channels)
         own, rest = values[..., :channels], values[..., channels:]
-        shift, scale = own[:, -1:], torch.ones_like(own[:, -1:])
-        if self.settings.normalise == "standard":
+        shift, scale = torch.zeros_like(own[:, -1:]), torch.ones_like(own[:, -1:])
+        if self.settings.normalise == "last":
+            shift = own[:, -1:]
+        elif self.settings.normalise == "standard":
             shift = own.mean(1, keepdim=True)
             scale = (own.var(1, keepdim=True, correction=0) + 1e-5).sqrt()
-        return replace(inputs, values=torch.cat([(own - shift) / scale, rest], -1)), shift, scale
+        if self.settings.normalise != "none":
+            values = torch.cat([(own - shift) / scale, rest], -1)
+        if self.training and self.settings.input_noise:
+            values = values + self.settings.input_noise * torch.randn_like(values)
+        return replace(inputs, values=values), shift, scale
 
     def _who(self, series: Tensor | None, rows: int, like: Tensor) -> Tensor:
         """The numbers of each row's series [B E]; a series that training never saw (-1) has the mean of all."""
@@ -197,20 +200,20 @@ class Forecaster(nn.Module):
         return self._out(found.values[:, 0]).view(rows, -1, channels, said)
 
     def _recursive(self, inputs: Padded, steps: int, ahead: Tensor | None, who: Tensor) -> Tensor:
-        """Step by step, each window ending with the forecast before it."""
+        """Step by step, each window ending with the forecast before it, and normalised for itself."""
         values, channels, said = inputs.values, self.sizes.channels, []
         for step in range(steps):
-            window = Padded(values, inputs.lengths)
+            window, shift, scale = self._normalised(replace(inputs, values=values))
             outputs, _ = self.encoder(window, final_state=False)
-            told = self._out(torch.cat([outputs.last, who], -1)).view(len(who), channels, -1)
+            told = self._out(torch.cat([outputs.last, who], -1)).view(len(who), 1, channels, -1)
             if self.settings.change:
-                told = self.settings.restored(told[:, None], values[:, -1:, :channels], 1.0)[:, 0]
-            said.append(told)
-            new = self.settings.middle(told)
-            if ahead is not None:
-                new = torch.cat([new, ahead[:, step]], -1)
-            values = torch.cat([values[:, 1:], new[:, None]], 1)
-        return torch.stack(said, 1)
+                told = self.settings.restored(told, window.values[:, -1:, :channels], 1.0)
+            said.append(self.settings.restored(told, shift, scale))
+            # What stands beside is masks alone (see tasks): a forecast is there.
+            new = [self.settings.middle(said[-1]), values.new_ones(len(who), 1, self.sizes.beside)]
+            known = [] if ahead is None else [ahead[:, step : step + 1]]
+            values = torch.cat([values[:, 1:], torch.cat([*new, *known], -1)], 1)
+        return torch.cat(said, 1)
 
     def _decoded(
         self,

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from lstmlab import metrics
@@ -15,7 +16,8 @@ from lstmlab.data.datasets.times import Step
 from lstmlab.data.load import Watch
 from lstmlab.data.panel import Line, Panel, Windows, plain
 from lstmlab.data.scaler import Scaler
-from lstmlab.data.series import SeriesSettings, load_series
+from lstmlab.data.series import load_series
+from lstmlab.data.series_settings import SeriesSettings
 from lstmlab.data.timeline import shown
 from lstmlab.errors import InputError
 from lstmlab.nn.forecaster import Forecaster, ForecasterSettings, Sizes
@@ -56,6 +58,12 @@ class ForecastingRecipe(Recipe):
             reasons["data.steps"] = f"strategy={strategy} forecasts all of data.horizon at once"
         return reasons
 
+    @model_validator(mode="after")
+    def _segments_fit(self) -> "ForecastingRecipe":
+        if self.model.segment > self.data.window:
+            raise ValueError(f"model.segment ({self.model.segment}) is more than data.window ({self.data.window})")
+        return self
+
     @property
     def steps(self) -> int:
         """Steps ahead in a training window."""
@@ -71,9 +79,17 @@ class Forecasting:
     main_score: ClassVar[str] = "mae"
 
     def __init__(
-        self, recipe: ForecastingRecipe, scalers: Scalers, rivals: past.Rivals, sizes: Sizes, *, masked: bool = False
+        self,
+        recipe: ForecastingRecipe,
+        scalers: Scalers,
+        rivals: past.Rivals,
+        sizes: Sizes,
+        *,
+        step: Step,
+        masked: bool = False,
     ) -> None:
         self.recipe = recipe
+        self.step = step
         self.scalers = scalers
         self.rivals = rivals
         self.sizes = sizes
@@ -89,7 +105,7 @@ class Forecasting:
         """Scalers and MASE's scales from the training windows alone."""
         train: Any = data.train
         panel = train.panel
-        masked = any(np.isnan(line.values).any() for line in panel.lines)
+        masked = any(np.isnan(line.read).any() for line in panel.lines)
         _refuse_unknowable(recipe, panel)
         scalers = Scalers.fit(train, scaled=recipe.data.scale == "standard")
         rivals = past.Rivals.fit(train, recipe.data.season, recipe.data.hints)
@@ -101,7 +117,7 @@ class Forecasting:
             recipe.data.horizon,
             len(scalers.names),
         )
-        return cls(recipe, scalers, rivals, sizes, masked=masked)
+        return cls(recipe, scalers, rivals, sizes, step=panel.step, masked=masked)
 
     @classmethod
     def restore(cls, recipe: ForecastingRecipe, saved: Mapping[str, Any]) -> "Forecasting":
@@ -111,9 +127,8 @@ class Forecasting:
             for name, one in saved["scalers"].items()
         }
         scalers = Scalers(tuple(saved["series"]), **scaled)
-        return cls(
-            recipe, scalers, past.Rivals.from_json(saved["rivals"]), Sizes(**saved["sizes"]), masked=saved["masked"]
-        )
+        rivals, sizes = past.Rivals.from_json(saved["rivals"]), Sizes(**saved["sizes"])
+        return cls(recipe, scalers, rivals, sizes, step=Step(**saved["step"]), masked=saved["masked"])
 
     def saved(self) -> dict[str, Any]:
         """Scalers, and what scores are measured against."""
@@ -126,6 +141,7 @@ class Forecasting:
             },
             "rivals": self.rivals.to_json(),
             "sizes": vars(self.sizes),
+            "step": vars(self.step),
             "masked": self.masked,
         }
 
@@ -161,7 +177,7 @@ class Forecasting:
             return self
         data = self.recipe.data.model_copy(update={"horizon": horizon})
         recipe = self.recipe.model_copy(update={"data": data})
-        return Forecasting(recipe, self.scalers, self.rivals, self.sizes, masked=self.masked)
+        return Forecasting(recipe, self.scalers, self.rivals, self.sizes, step=self.step, masked=self.masked)
 
     @property
     def most(self) -> int | None:
@@ -252,7 +268,8 @@ class Forecasting:
         if levels:
             every = np.stack([values[there] for values in levels.values()], -1)
             found["quantile_loss"] = metrics.quantile_loss(truth[there], every, list(levels))
-            found["coverage"] = metrics.coverage(truth[there], every[:, 0], every[:, -1])
+            if len(levels) > 1:
+                found["coverage"] = metrics.coverage(truth[there], every[:, 0], every[:, -1])
         return found
 
     def signatures(self, answers: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -276,7 +293,6 @@ class Forecasting:
         steps = min(len(line) - origin, max(FREE * windows.horizon, FREE_LEAST), FREE_MOST)
         if windows.panel.past or steps <= windows.horizon:
             return {}
-        seen = replace(line, values=line.values[:origin], past=line.past[:origin], times=line.times[:origin])
 
         def ask(asked: Windows) -> list[dict[str, Any]]:
             task = self.reaching(asked.horizon)
@@ -285,7 +301,7 @@ class Forecasting:
             with torch.inference_mode():
                 return task.predict(model, own, task.outputs(model, batch).float().cpu().numpy())
 
-        one = replace(windows.panel, lines=(seen,))
+        one = replace(windows.panel, lines=(line.until(origin),))
         told = roll(one, windows.context, steps, min(steps, self.most or steps), ask)[0]
         return {
             "series": line.name,
@@ -304,11 +320,11 @@ class Forecasting:
         """Numbers → what a window is."""
         sizes, context = self.sizes, self.recipe.data.window
         width = sizes.channels + sizes.beside + sizes.ahead
-        read = [value for value in np.ravel(np.array(example.inputs, float)) if np.isfinite(value)]
+        read = np.array(example.inputs, float).reshape(context, -1)
         row = self.scalers.values
-        scaled = [(value - row.mean[0, 0]) / row.deviation[0, 0] for value in read]
+        scaled = ((read - row.mean[0]) / row.deviation[0]).ravel()
         return [
-            ("series", f"{_numbers(read)} → {_numbers(np.ravel(np.array(example.target, float)).tolist())}"),
+            ("series", f"{_numbers(read.ravel())} → {_numbers(np.ravel(np.array(example.target, float)))}"),
             ("scaled", _numbers(scaled)),
             ("tensor", f"[1, {context}, {width}]: windows × steps × numbers of a step"),
         ]
@@ -337,6 +353,6 @@ def _numbers_in(given: Any, least: int, where: str) -> list[float]:
     return row.tolist()
 
 
-def _numbers(values: Sequence[float]) -> str:
-    shown = ", ".join(f"{value:.4f}" for value in values[:6])
+def _numbers(values: NDArray[np.float64]) -> str:
+    shown = ", ".join("–" if np.isnan(value) else f"{value:.4f}" for value in values[:6])
     return f"[{shown}{', …' if len(values) > 6 else ''}] ({len(values)} value{'s' * (len(values) != 1)})"

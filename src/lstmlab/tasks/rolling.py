@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmlab.data.panel import Line, Panel, Windows
+from lstmlab.data.panel import Panel, Windows
 
 Ask = Callable[[Windows], list[dict[str, Any]]]
 """Windows at the end of every series → what is forecast of each: "prediction", and "quantiles" where there are some."""
@@ -31,25 +31,20 @@ class Told:
 def roll(panel: Panel, context: int, steps: int, at_once: int, ask: Ask) -> list[Told]:
     """`steps` steps after the end of every series of a panel, at most `at_once` of them from one asking.
 
-    What is known ahead has to reach as far; columns of the past are zero in steps that are forecasts.
+    What is known ahead has to reach as far; columns of the past are unknown there.
     """
     found = [Told() for _ in panel.lines]
     for done in range(0, steps, at_once):
-        lines = tuple(_longer(line, told.values) for line, told in zip(panel.lines, found, strict=True))
+        lines = tuple(
+            line.followed(np.array(told.values, float)) if told.values else line
+            for line, told in zip(panel.lines, found, strict=True)
+        )
         ends = np.array([len(line) for line in lines])
         part = min(at_once, steps - done)
         answers = ask(Windows(replace(panel, lines=lines), np.arange(len(ends)), ends, context, part))
         for told, answer in zip(found, answers, strict=True):
             told.add(answer, part)
     return found
-
-
-def _longer(line: Line, more: Sequence[Sequence[float]]) -> Line:
-    """The series with forecasts at its end."""
-    if not more:
-        return line
-    values = np.concatenate([line.values, np.array(more, float)])
-    return replace(line, values=values, past=np.zeros((len(values), line.past.shape[1])))
 
 
 def _rows(values: Sequence[Any]) -> list[list[float]]:

@@ -13,10 +13,15 @@ from jaxtyping import Float32, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lstmlab.baselines.forecasts import carried
 from lstmlab.data.corpus import Index
-from lstmlab.data.panel import Panel, Windows
+from lstmlab.data.panel import Line, Panel, Windows
 from lstmlab.data.scaler import Scaler
+from lstmlab.errors import InputError
 from lstmlab.types import Batch, Padded
+
+HUGE = 1e15
+"""Scaled values beyond are refused: their squares would not fit into single precision."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +81,19 @@ class EncodedWindows:
         known = {name: at for at, name in enumerate(scalers.names)}
         rows = [known.get(line.name, -1) for line in panel.lines]
         scaler = _scaler(windows, scalers, rows, scaled=scaled)
-        targets = np.concatenate(
-            [(line.values - scaler.mean[at]) / scaler.deviation[at] for at, line in enumerate(panel.lines)]
+        targets, read = (
+            [(part - scaler.mean[at]) / scaler.deviation[at] for at, part in enumerate(parts)]
+            for parts in ([line.values for line in panel.lines], [line.read for line in panel.lines])
         )
+        for line, scaled_line in zip(panel.lines, read, strict=True):
+            _refuse_huge(line, scaled_line)
+        there = ~np.isnan(np.concatenate(read))
         beside = [_beside(panel, part, getattr(scalers, part)) for part in ("past", "future")]
-        read = _filled(panel, targets)
         lengths = [len(line) for line in panel.lines]
         now = np.concatenate([line.future[: len(line)] for line in panel.lines])
-        columns = [read, *([~np.isnan(targets)] if masked else []), beside[0], _scale(now, scalers.future)]
+        # Of a missing value the one before it is read; before the first, zero, which is the mean.
+        values = np.nan_to_num(np.concatenate([carried(one) for one in read]))
+        columns = [values, *([there] if masked else []), beside[0], _scale(now, scalers.future)]
         begins = np.concatenate([[0], np.cumsum(lengths)[:-1]])
         ahead_begins = np.concatenate([[0], np.cumsum([len(line.future) for line in panel.lines])[:-1]])
         ends = np.array(lengths)[windows.series]
@@ -91,7 +101,7 @@ class EncodedWindows:
             windows,
             np.concatenate(columns, 1).astype(np.float32),
             beside[1].astype(np.float32),
-            targets.astype(np.float32),
+            np.concatenate(targets).astype(np.float32),
             begins[windows.series] + windows.origins,
             ahead_begins[windows.series] + windows.origins,
             np.array(rows, np.int64)[windows.series],
@@ -164,21 +174,20 @@ def _beside(panel: Panel, part: str, scaler: Scaler) -> NDArray[np.float64]:
 
 
 def _scale(values: NDArray[np.float64], scaler: Scaler) -> NDArray[np.float64]:
-    return (values - scaler.mean[0]) / scaler.deviation[0]
+    """Scaled; what is missing is zero, the mean."""
+    return np.nan_to_num((values - scaler.mean[0]) / scaler.deviation[0])
 
 
-def _filled(panel: Panel, targets: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Missing values as the value before them in their series; zero, the mean, before the first."""
-    if not np.isnan(targets).any():
-        return targets
-    found, begin = targets.copy(), 0
-    for line in panel.lines:
-        part = found[begin : begin + len(line)]
-        there = ~np.isnan(part)
-        places = np.maximum.accumulate(np.where(there, np.arange(len(part))[:, None], -1), 0)
-        part[:] = np.where(places < 0, 0.0, np.take_along_axis(part, np.maximum(places, 0), 0))
-        begin += len(line)
-    return np.nan_to_num(found)
+def _refuse_huge(line: Line, values: NDArray[np.float64]) -> None:
+    """What single precision cannot hold once it is scaled by what training saw."""
+    huge = np.argwhere(np.abs(values) > HUGE)
+    if len(huge):
+        step, column = (int(one) for one in huge[0])
+        name = f' of "{line.name}"' if line.name else ""
+        raise InputError(
+            f"value {step + 1}{name} is {line.read[step, column]:g}, {abs(values[step, column]):.1g} times the usual "
+            "deviation: is it mistyped?"
+        )
 
 
 def _full(count: int, value: int) -> Tensor:

@@ -5,7 +5,7 @@ was known by then (Tashman 2000; Hyndman & Athanasopoulos 2021, section 5.10).
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from lstmlab.data.corpus import Dataset, Source
 from lstmlab.data.load import Watch
 from lstmlab.data.panel import Windows
-from lstmlab.data.series import Cuts, read_series
+from lstmlab.data.series import Cuts, read_series, windows_before
 from lstmlab.data.timeline import shown
 from lstmlab.errors import InputError
 from lstmlab.tasks.forecasting import Forecasting
@@ -45,16 +45,25 @@ class Origin:
         return 1 - self.mae / self.naive if self.naive > 0 else float("nan")
 
 
-def backtest(predictor: Predictor, origins: int = 10, *, refit: bool = False, watch: Watch = Watch()) -> list[Origin]:
+def backtest(
+    predictor: Predictor,
+    origins: int = 10,
+    *,
+    refit: bool = False,
+    allow: Callable[[Source], None] = lambda source: None,
+    watch: Watch = Watch(),
+) -> list[Origin]:
     """Errors at `origins` times spread evenly over the test part, in the series' units.
 
-    Raises InputError for runs of another task, and where the test part has not so many origins.
+    `allow` may refuse data that is not what the run was trained on. Raises InputError for runs of another task, and
+    where the test part has not so many origins.
     """
     task: Any = predictor.task
     if not isinstance(task, Forecasting):
         raise InputError(f"--backtest is for forecasts, and this run is of {task.name}")
     recipe = task.recipe
     panel, cuts, source = read_series(recipe.data, watch)
+    allow(source)
     ends = np.array([len(line) for line in panel.lines])
     every = Windows.over(panel, recipe.data.window, recipe.data.horizon, cuts.test, ends)
     rounds = list(_rounds(every, cuts, origins))
@@ -92,10 +101,8 @@ def _refitted(
     stops = np.zeros(len(panel.lines), np.int64)
     stops[windows.series] = windows.origins
     held = cuts.test - cuts.valid
-    train = Windows.over(
-        panel, recipe.data.window, recipe.steps, np.zeros_like(stops), stops - held, recipe.data.stride
-    )
-    valid = Windows.over(panel, recipe.data.window, recipe.steps, stops - held, stops) if held.any() else None
+    # A series without a window here has not begun yet, or has ended: it is left out.
+    train, valid = windows_before(panel, Cuts(np.maximum(stops - held, 0), stops), recipe.data, recipe.steps)
     data = Dataset(train, valid, windows, source)
     own = Forecasting.prepare(recipe, data)
     training = start_training(recipe, own, data, device, time.monotonic())

@@ -1,12 +1,14 @@
 """Series carried on beyond their end: the forecasts somebody asks a finished run for."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lstmlab.data.panel import Panel, Windows
+from lstmlab.data.datasets.times import Times
+from lstmlab.data.panel import Line, Panel, Windows
 from lstmlab.data.series import read_on
 from lstmlab.data.timeline import shown
 from lstmlab.errors import InputError
@@ -30,20 +32,25 @@ class Continuation:
 
 
 def carry_on(
-    predictor: Predictor, file: Path | None = None, horizon: int | None = None, encoding: str | None = None
+    predictor: Predictor,
+    file: Path | None = None,
+    horizon: int | None = None,
+    encoding: str | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> list[Continuation]:
     """Forecasts of `horizon` steps (the recipe's own where not given) after the end of every series of a file, or of
     the data the run was trained on.
 
-    Where the model gives fewer steps at once, it goes on from its own forecasts. Raises InputError where it cannot:
-    columns of the past are not known ahead.
+    Where the model gives fewer steps at once, it goes on from its own forecasts. Series shorter than its window are
+    left out, which is told to `say`. Raises InputError where none is left, and where columns of the past would have to
+    be known ahead.
     """
     task: Any = predictor.task
     if not isinstance(task, Forecasting):
         raise InputError(f"only forecasts go on beyond the data, and this run is of {task.name}")
     steps = horizon or task.recipe.data.horizon
-    panel = read_on(task.recipe.data, file, encoding, steps)
-    _refuse_short(panel, task.recipe.data.window, str(file or task.recipe.data.name or task.recipe.data.path))
+    panel = read_on(task.recipe.data, file, encoding, steps, task.step)
+    panel = _long(panel, task.recipe.data.window, str(file or task.recipe.data.name or task.recipe.data.path), say)
     at_once = min(steps, task.most or steps)
     if at_once < steps and panel.past:
         raise InputError(
@@ -57,21 +64,32 @@ def carry_on(
         return asked.predict(predictor.model, encoded, evaluate(predictor.model, asked, encoded, predictor.device)[0])
 
     found = roll(panel, task.recipe.data.window, steps, at_once, ask)
-    ends = [panel.step.after(line.times[-1:], np.arange(1, steps + 1)) for line in panel.lines]
     return [
         Continuation(
             line.name,
             panel.targets,
-            tuple(map(shown, end)),
+            tuple(map(shown, line.times[len(line) :] if len(line.times) > len(line) else _on(panel, line, steps))),
             tuple(map(tuple, told.values)),
             {level: tuple(map(tuple, rows)) for level, rows in told.quantiles.items()},
         )
-        for told, line, end in zip(found, panel.lines, ends, strict=True)
+        for told, line in zip(found, panel.lines, strict=True)
     ]
 
 
-def _refuse_short(panel: Panel, window: int, where: str) -> None:
-    for line in panel.lines:
-        if len(line) < window:
-            name = f' of "{line.name}"' if line.name else ""
-            raise InputError(f"{where}: {len(line)} steps{name}, and the model reads {window} before it forecasts")
+def _on(panel: Panel, line: Line, steps: int) -> Times:
+    """The times after a computed series, which knows none."""
+    return panel.step.after(line.times[-1:], np.arange(1, steps + 1))
+
+
+def _long(panel: Panel, window: int, where: str, say: Callable[[str], None]) -> Panel:
+    """The series that fill a window."""
+    short = [line for line in panel.lines if len(line) < window]
+    if not short:
+        return panel
+    first = max(short, key=len)
+    name = f' of "{first.name}"' if first.name else ""
+    told = f"{where}: {len(first)} steps{name}, and the model reads {window} before it forecasts"
+    if len(short) == len(panel.lines):
+        raise InputError(told)
+    say(f"{told} ({len(short)} of {len(panel.lines)} series are left out)")
+    return replace(panel, lines=tuple(line for line in panel.lines if len(line) >= window))

@@ -8,13 +8,15 @@ import numpy as np
 import polars as pl
 
 from lstmlab.data import contents
-from lstmlab.data.corpus import Part
-from lstmlab.data.datasets import dialogues, files, pair_tables
+from lstmlab.data.corpus import Corpus, Part
+from lstmlab.data.datasets import dialogues, files, pair_tables, sequences
+from lstmlab.data.datasets.times import Step
 from lstmlab.data.guess import guess
 from lstmlab.data.load import DataSettings, read
 from lstmlab.data.pairs import DialogueData, PairSettings, TranslationData, read_part
 from lstmlab.data.panel import Windows
-from lstmlab.data.series import SeriesSettings, read_on
+from lstmlab.data.series import read_on
+from lstmlab.data.series_settings import SeriesSettings
 from lstmlab.errors import InputError
 from lstmlab.recipe import validate
 from lstmlab.training.run import Run
@@ -37,6 +39,8 @@ def labelled(run: Run, file: Path, encoding: str | None = None) -> tuple[Part, t
             raise InputError(said) from error
     if task == "forecasting":
         return _windows(run, file, encoding), ()
+    if measured(run):
+        return _sequences(run, file, encoding, labelled=True), ()
     if "text" not in data:
         raise InputError(f"--input is for texts with labels, and {run.title} is of {task}")
     encoding = encoding or data["encoding"]
@@ -56,7 +60,7 @@ def labelled(run: Run, file: Path, encoding: str | None = None) -> tuple[Part, t
 def _windows(run: Run, file: Path, encoding: str | None) -> Windows:
     """Every window that fits into the series of a file, as far apart as those of the run's test part."""
     settings = validate(SeriesSettings, run.recipe["data"], f"{run.folder / 'recipe.yaml'}: data")
-    panel = read_on(settings, file, encoding, 0)
+    panel = read_on(settings, file, encoding, 0, Step(**run.saved_task["step"]))
     ends = np.array([len(line) for line in panel.lines])
     stride = settings.test_stride or settings.horizon
     found = Windows.over(panel, settings.window, settings.horizon, np.zeros_like(ends), ends, stride)
@@ -64,6 +68,29 @@ def _windows(run: Run, file: Path, encoding: str | None) -> Windows:
         needed = f"a window of {settings.window} with {settings.horizon} to forecast needs"
         raise InputError(f"{file}: {int(ends.max())} steps, and {needed} {settings.window + settings.horizon}")
     return found
+
+
+def measured(run: Run) -> bool:
+    """Whether its inputs are sequences of measurements, a label each."""
+    # Asked for every line that is read, hence not checked again.
+    return run.recipe["task"] == "classification" and DataSettings.model_construct(**run.recipe["data"]).numeric
+
+
+def _sequences(run: Run, file: Path, encoding: str | None, *, labelled: bool) -> Corpus:
+    """The sequences in a table with a row a step. Its columns are the run's own; of a named set, which has none, they
+    are called "sequence" and "label". Where labels are not asked for, none are read.
+    """
+    settings = validate(DataSettings, run.recipe["data"], f"{run.folder / 'recipe.yaml'}: data")
+    name, label = settings.sequence or "sequence", settings.label or "label"
+    frame = files.read_table(file, encoding=encoding or settings.encoding)
+    needed = {name: "tells the sequences apart"} | ({label: "holds the labels"} if labelled else {})
+    for column, what in needed.items():
+        if column not in frame.columns:
+            shown = ", ".join(frame.columns[:20])
+            raise InputError(f'{file}: no column "{column}", which {what}. Columns: {shown}')
+    if not labelled:
+        frame = frame.with_columns(pl.lit("unknown").alias(label))
+    return sequences.corpus(frame, name, label, str(file))
 
 
 def read_inputs(run: Run, file: Path, encoding: str | None = None) -> list[Any]:
@@ -74,6 +101,8 @@ def read_inputs(run: Run, file: Path, encoding: str | None = None) -> list[Any]:
         return parse_lines(run, contents.read_text(file, encoding=encoding), str(file))
     if run.recipe["task"] in PAIRS:
         return _sources(run, file, encoding)
+    if measured(run):
+        return _sequences(run, file, encoding, labelled=False).inputs
     if "text" not in data:
         raise InputError(f"{file}: expected a text file, the numbers of one input on each line")
     frame = files.read_table(file, encoding=encoding)
@@ -128,14 +157,16 @@ def parse_lines(run: Run, text: str, where: str, first: int = 1) -> list[Any]:
 
 
 def parse_input(run: Run, text: str, where: str) -> Any:
-    """What somebody typed, as this task's input: a text, turns of a dialogue, or numbers parted by blanks or commas."""
+    """What somebody typed, as this task's input: a text, turns of a dialogue, or numbers parted by blanks or commas (of
+    sequences of measurements a number a step).
+    """
     task = run.recipe["task"]
     if task == "dialogue":
         turns = dialogues.parted(text) if dialogues.END in text else text.splitlines()
         return "\n".join([turn.strip() for turn in turns][-int(run.recipe["data"]["turns"]) :])
     if task == "translation":
         return dialogues.flat(text)
-    if task != "forecasting":
+    if task != "forecasting" and not measured(run):
         return text
     try:
         return [float(word) for word in text.replace(",", " ").split()]

@@ -8,6 +8,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,9 @@ LABEL_NAMES = (
     "labels",
     "y",
 )
+
+DAYS = (1900_00_00, 2100_00_00)
+"""Between these lie days written as numbers: 20240131."""
 
 MOST_COLUMNS = 1000
 """The most different keys in JSON lines."""
@@ -156,12 +160,35 @@ def text_of(column: pl.Series) -> pl.Series | None:
         return column
     if kind.is_float():
         column = column.fill_nan(None)
-        exact = column.drop_nulls()
-        if bool(((exact.floor() == exact) & (exact.abs() < 2**53)).all()):
+        if _whole(column):
             column = column.cast(pl.Int64)
-    if kind.is_nested() or kind in (pl.Object, pl.Binary):
+    if kind.is_nested() or kind in (pl.Object, pl.Binary, pl.Duration):
         return None
     return column.cast(pl.String)
+
+
+def kept(column: pl.Series) -> pl.Series | None:
+    """A column as it is written down to be read again: dates, times, truth values and numbers as such, all else as
+    text; None for lists and the like.
+
+    Whole numbers are integers, also where a gap made them floats; 20240131 and the like are text, since only as text
+    they are read as the dates they may be.
+    """
+    kind = column.dtype
+    if kind.is_float():
+        column = column.fill_nan(None)
+        if not _whole(column):
+            return column
+        column = column.cast(pl.Int64)
+    if column.dtype.is_integer() and not column.drop_nulls().cast(pl.Float64).is_between(*DAYS).all():
+        return column
+    return column if kind == pl.Boolean or isinstance(kind, (pl.Date, pl.Datetime)) else text_of(column)
+
+
+def _whole(column: pl.Series) -> bool:
+    """Whether floats are all whole numbers that are told apart from their neighbours."""
+    exact = column.drop_nulls()
+    return bool(((exact.floor() == exact) & (exact.abs() < 2**53)).all())
 
 
 def _format(path: Path) -> str:
@@ -296,7 +323,9 @@ def _parquet(raw: bytes, where: str) -> pl.DataFrame:
 
 
 def _column(name: str, values: list[Any]) -> pl.Series:
-    """Python values as a column: numbers if all are, text if they can be written as text, else objects."""
+    """Python values as a column: numbers if all are, times if all are (with a zone, or none of them), text if they can
+    be written as text, else objects.
+    """
     kinds = {type(value) for value in values} - {type(None)}
     if kinds <= {bool} or kinds <= {float} or (kinds <= {int, float} and all(abs(v or 0) < 2**53 for v in values)):
         return pl.Series(name, values, dtype=pl.Boolean if kinds == {bool} else None, strict=False)
@@ -305,6 +334,10 @@ def _column(name: str, values: list[Any]) -> pl.Series:
         return pl.Series(name, [None if word is None else str(word) for word in words], dtype=pl.String)
     if any(issubclass(kind, (list, tuple, dict, set, bytes)) or kind.__module__ == "numpy" for kind in kinds):
         return pl.Series(name, values, dtype=pl.Object)
+    if all(issubclass(kind, datetime) for kind in kinds):
+        times = [value for value in values if value is not None]
+        if len({value.tzinfo is None for value in times}) == 1:
+            return pl.Series(name, values)
     return pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
 
 

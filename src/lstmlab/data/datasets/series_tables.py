@@ -1,7 +1,7 @@
 """From a table, wide or long, to a panel of series: which columns, in order of time, with nothing missing unsaid."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -15,6 +15,8 @@ from lstmlab.data.panel import Line, Panel
 from lstmlab.data.timeline import Done, Rows, Rules, filled, gridded, ordered, shown
 from lstmlab.errors import InputError, nearest
 
+FEW = 3
+"""So many rows or fewer do not tell what their step is."""
 PART = " part"
 """A column that no file can have: headers are read without blanks around them. It says which of several files a row is
 from."""
@@ -47,12 +49,13 @@ def panel(
     apart: bool = True,
     dated: bool = False,
     ahead: int = 0,
+    step: Step | None = None,
 ) -> tuple[Panel, list[str]]:
     """A table as a panel, and what was done to it, a sentence each.
 
     `apart`: each of several targets is a series of its own; else they are forecast together. `dated` adds the calendar
-    to what is known ahead, of which `ahead` more steps are wanted: from rows without targets, from the calendar.
-    Raises InputError naming file, row and column.
+    to what is known ahead, of which `ahead` more steps are wanted: from rows without targets, from the calendar. `step`
+    is the one the table has to have; guessed where not given. Raises InputError naming file, row and column.
     """
     _refuse_unknown(frame, columns, where)
     if frame.is_empty():
@@ -66,28 +69,45 @@ def panel(
         rows, found = ordered(Rows(times[index], values[index], numbers[index]), rules, at)
         done.add(found)
         parts.append((name, at, rows))
-    step = _common_step(parts, columns)
+    step = _common_step(parts, columns, step, where)
+    if dated and not calendar.names(step):
+        raise InputError(f"{where}: data.calendar=true needs times, and these steps ({step.words}) have no calendar")
     lines: list[Line] = []
     for name, at, rows in parts:
         whole = gridded(rows, step, at)
-        rows, found = filled(whole, rules, columns.numbers, len(columns.targets), at, goes_on=ahead > 0)
-        done.add(found)
-        on = _ahead(whole, rows, columns, step, ahead, at)
-        lines += _lines(name, rows, on, columns, step, apart=apart, dated=dated)
+        for number, (title, part, own) in enumerate(_shares(name, whole, columns, apart=apart)):
+            read, filling, found = filled(part, rules, own.numbers, len(own.targets), at, goes_on=ahead > 0)
+            if number:
+                found.gaps = 0  # a step without a row lacks all columns: it is one gap
+            done.add(found)
+            on = _ahead(part, read, own, step, ahead, at)
+            lines.append(_line(title, read, filling, on, own, step, dated=dated))
     names = ("value",) if apart and len(columns.targets) > 1 else columns.targets
     known_ahead = (*columns.future, *(calendar.names(step) if dated else ()))
-    panel = Panel(tuple(lines), names, columns.past, known_ahead, step, done)
+    panel = Panel(tuple(lines), names, columns.past, known_ahead, step, done, rules)
     return panel, [*filter(None, [told]), *done.words(rules).values()]
+
+
+def _shares(name: str, rows: Rows, columns: Columns, *, apart: bool) -> Iterator[tuple[str, Rows, Columns]]:
+    """What makes up one series: all targets together, or each of them with all that stands beside it."""
+    count = len(columns.targets)
+    if not apart or count == 1:
+        yield name, rows, columns
+        return
+    beside = list(range(count, rows.values.shape[1]))
+    for at, target in enumerate(columns.targets):
+        own = Rows(rows.times, rows.values[:, [at, *beside]], rows.numbers)
+        yield f"{name} {target}".strip(), own, replace(columns, targets=(target,))
 
 
 def _ahead(whole: Rows, rows: Rows, columns: Columns, step: Step, count: int, where: str) -> Rows:
     """The next `count` steps after the last value, with what is known ahead of them."""
-    end = step.after(rows.times[-1:], np.arange(1, count + 1))
     values = np.full((count, whole.values.shape[1]), np.nan)
     begin = int(np.searchsorted(whole.times, rows.times[-1], side="right"))
     there = whole.take(slice(begin, begin + count))
     values[: len(there.values)] = there.values
-    times = np.concatenate([there.times, end[len(there.times) :]])
+    last = np.concatenate([rows.times[-1:], there.times])[-1:]
+    times = np.concatenate([there.times, step.after(last, np.arange(1, count - len(there.times) + 1))])
     known = values[:, len(columns.targets) + len(columns.past) :]
     missing = np.argwhere(np.isnan(known))
     if len(missing):
@@ -99,18 +119,24 @@ def _ahead(whole: Rows, rows: Rows, columns: Columns, step: Step, count: int, wh
     return Rows(times, values, np.zeros(count, np.int64))
 
 
-def _lines(name: str, rows: Rows, on: Rows, columns: Columns, step: Step, *, apart: bool, dated: bool) -> list[Line]:
+def _line(
+    name: str,
+    rows: Rows,
+    filling: NDArray[np.float64] | None,
+    on: Rows,
+    columns: Columns,
+    step: Step,
+    *,
+    dated: bool,
+) -> Line:
+    """A series from its rows, what is read in place of missing values, and the rows `on` from its end."""
     targets, past = len(columns.targets), len(columns.past)
     values, known, _ = np.split(rows.values, [targets, targets + past], 1)
+    times = np.concatenate([rows.times, on.times])
     ahead = np.concatenate([rows.values, on.values])[:, targets + past :]
     if dated:
-        ahead = np.concatenate([ahead, calendar.features(np.concatenate([rows.times, on.times]), step)], 1)
-    if not apart or targets == 1:
-        return [Line(name, rows.times, values, known, ahead)]
-    return [
-        Line(f"{name} {target}".strip(), rows.times, values[:, at : at + 1], known, ahead)
-        for at, target in enumerate(columns.targets)
-    ]
+        ahead = np.concatenate([ahead, calendar.features(times, step)], 1)
+    return Line(name, times, values, known, ahead, filling)
 
 
 def _times(frame: pl.DataFrame, columns: Columns, where: str) -> tuple[Times, str]:
@@ -136,12 +162,21 @@ def _groups(frame: pl.DataFrame, series: str | None, where: str) -> list[tuple[s
     return [(str(name), np.array(rows, np.int64)) for name, rows in found.iter_rows()]
 
 
-def _common_step(parts: Sequence[tuple[str, str, Rows]], columns: Columns) -> Step:
-    """The step of all series: that of the longest one, with which the others have to agree."""
+def _common_step(parts: Sequence[tuple[str, str, Rows]], columns: Columns, wanted: Step | None, where: str) -> Step:
+    """The step of all series: that of the longest one, with which the others have to agree; or the one `wanted`, as
+    long as the rows do not speak against it."""
     if not columns.time:
         return Step(numbers=1)
-    _, _, longest = max(parts, key=lambda part: len(part[2].times))
-    return clock.step_of(longest.times)
+    times = max((rows.times for _, _, rows in parts), key=len)
+    found = clock.step_of(times)
+    if wanted is None or found == wanted:
+        return wanted or found
+    daily = wanted.trading and not found.months and found.microseconds == clock.DAY
+    if len(times) > FEW and not daily:
+        raise InputError(
+            f"{where}: its rows are {found.words} apart, and the model learned from rows {wanted.words} apart"
+        )
+    return wanted
 
 
 def _refuse_unknown(frame: pl.DataFrame, columns: Columns, where: str) -> None:
