@@ -25,6 +25,9 @@ def column(*cells: object) -> pl.Series:
         (["$3.50", "-$ 4", "€1,200"], [3.5, -4, 1200]),
         (["12 %", "7%"], [12, 7]),
         (["\N{MINUS SIGN}4", " 5 "], [-4, 5]),
+        (["0,123", "0,456"], [0.123, 0.456]),
+        (["-0,123", "1,234", "5"], [-0.123, 1.234, 5]),
+        (["0", "1,234"], [0, 1234]),
     ],
 )
 def test_a_column_is_read_in_one_way(cells: list[str], expected: list[float]) -> None:
@@ -46,7 +49,13 @@ def test_what_stands_for_nothing(cell: str | None) -> None:
         (["1", "inf"], 'row 2, column "y": an infinite number'),
         (["-Infinity"], "row 1"),
         (["1e999"], "infinite"),
-        (["1,5", "1,000.5"], "thousands or decimals"),
+        (["1,5", "1,000.5"], r'f, column "y": "1,5" \(row 1\) and "1,000.5" \(row 2\).*thousands or decimals'),
+        (["NA", "0,123", "7", "1,234.5"], r'"0,123" \(row 2\) and "1,234.5" \(row 4\)'),
+        (["0,123", "0.5"], "thousands or decimals"),
+        (["0,5", "0.123"], "thousands or decimals"),
+        (["0,123.5"], 'f, row 1, column "y": "0,123.5" is no number'),
+        (["5", "\N{ARABIC-INDIC DIGIT TWO}"], 'f, row 2, column "y".*is no number'),
+        (["\N{FULLWIDTH DIGIT TWO},5"], 'f, row 1, column "y".*is no number'),
         (["12,34,567"], "is no number"),
         (["1_000"], "is no number"),
         (["0x10"], "is no number"),
@@ -67,7 +76,14 @@ def test_columns_that_are_numbers_already() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cells", "share"), [(["1", "2,5", "NA"], 1.0), (["1", "a"], 0.5), (["NA", ""], 0.0), (["2024-01-01"], 0.0)]
+    ("cells", "share"),
+    [
+        (["1", "2,5", "NA"], 1.0),
+        (["1", "a"], 0.5),
+        (["NA", ""], 0.0),
+        (["2024-01-01"], 0.0),
+        (["\N{FULLWIDTH DIGIT TWO}"], 0.0),
+    ],
 )
 def test_how_much_of_a_column_is_numbers(cells: list[str], share: float) -> None:
     assert numeric_share(column(*cells)) == share

@@ -1,5 +1,7 @@
 """What a table of series is taken for: its times, its series, the column worth forecasting, how far ahead."""
 
+import json
+import shlex
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -7,6 +9,8 @@ import polars as pl
 import pytest
 
 from lstmlab.data.series_guess import SeriesGuess, series_guess
+from lstmlab.data.series_settings import SeriesSettings
+from lstmlab.recipe import parse_overrides
 
 
 def days(count: int, step: timedelta = timedelta(days=1)) -> list[str]:
@@ -72,6 +76,25 @@ def test_numbers_alone_are_steps_and_a_counter_is_no_series() -> None:
     assert "data.time" not in told.settings
     assert "a row is a step" in told.reasons[0]
     assert series_guess(pl.DataFrame({"row": list(range(200))}), "t.csv") is None
+
+
+def test_a_column_with_a_comma_is_one_column() -> None:
+    """Settings split words at commas."""
+    told = found(**{"Date, UTC": days(300), "Volume, pieces": wave(300), "Price, EUR": wave(300)})
+    assert told.settings["data.time"] == ["Date, UTC"]
+    assert told.settings["data.target"] == ["Volume, pieces"]
+    settings = {key.removeprefix("data."): value for key, value in told.settings.items()}
+    read = SeriesSettings.model_validate_json(json.dumps(settings))
+    assert (read.time, read.target) == (["Date, UTC"], ["Volume, pieces"])
+    assert shlex.split(told.alternatives[1]) == ['target=["Price, EUR"]']
+    assert parse_overrides(shlex.split(told.alternatives[1])) == {"target": ["Price, EUR"]}
+
+
+def test_what_is_to_be_typed_can_be_typed() -> None:
+    told = found(when=days(300), **{"left hand": wave(300), "2": wave(300), "3": wave(300)})
+    assert [parse_overrides(shlex.split(one))["target"] for one in told.alternatives] == ["left hand", ["2"], ["3"]]
+    words = shlex.split(told.reasons[-1])
+    assert parse_overrides([word for word in words if word.startswith("past=")]) == {"past": ["2"]}
 
 
 def test_what_has_no_numbers_is_no_series() -> None:

@@ -47,6 +47,8 @@ def test_a_table_becomes_an_example_for_each_sequence(tmp_path: Path) -> None:
     [
         ("walk,x,way\na,1,up\na,2,down\n", 'sequence "a" has 2 labels: up, down'),
         ("walk,x,way\na,1,up\na,,up\n", 'row 2, column "x": no value'),
+        ("walk,x,way\na,1,up\nb,2, \nc,3,\n", 'row 2 and 1 more: no label in column "way"'),
+        ("walk,x,way\na,1,up\n,2,down\n", 'row 2: no name of a sequence in column "walk"'),
         ("walk,x,way\na,1,up\na,high,up\nb,2,up\n", 'row 2, column "x": "high" is no number'),
         ("walk,way\na,up\n", "no column of numbers besides walk and way"),
         ("walc,x,way\na,1,up\n", 'no column "walk".*Did you mean sequence=walc'),
@@ -57,6 +59,15 @@ def test_bad_tables(tmp_path: Path, rows: str, told: str) -> None:
     path.write_text(rows)
     with pytest.raises(InputError, match=told):
         read(path)
+
+
+def test_blanks_around_names_and_missing_values_of_typed_columns() -> None:
+    frame = pl.DataFrame({"walk": ["a", " a", "b"], "x": [1.0, 2.0, 3.0], "way": ["up", "up ", "down"]})
+    assert [example.target for example in sequences.corpus(frame, "walk", "way", "f")] == ["up", "down"]
+    for name in ("walk", "way"):
+        broken = frame.with_columns(pl.Series(name, ["a", None, "b"]))
+        with pytest.raises(InputError, match=f'f, row 2.*column "{name}"'):
+            sequences.corpus(broken, "walk", "way", "f")
 
 
 def test_a_label_has_to_be_named(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ what to type instead.
 """
 
 import io
+import json
 import re
 import shlex
 from dataclasses import dataclass, replace
@@ -135,12 +136,15 @@ def guess(source: Path | object, *, encoding: str = "utf-8") -> Guess:
 
 def command(found: Guess) -> str:
     """The full command a guess stands for, quoted for the shell."""
-    # A column counted from 1 is typed as the number it is.
-    words = (
-        f"{key}={value}" if isinstance(value, int) else f"{key}={_value(str(value))}"
-        for key, value in found.settings.items()
-    )
+    words = (f"{key}={_word(value)}" for key, value in found.settings.items())
     return " ".join(["lstmlab", "train", found.task, *(shlex.quote(word) for word in words)])
+
+
+def _word(value: object) -> str:
+    """A setting as it is typed: a column counted from 1 is a number, names that hold commas are a list."""
+    if isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value) if isinstance(value, int) else _value(str(value))
 
 
 def _value(text: str) -> str:

@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from lstmlab.data.finding import EXAMPLES, LEVELS, Finding, counted
 from lstmlab.data.panel import Line, Panel
-from lstmlab.data.series import Cuts, SeriesSettings, read_series
+from lstmlab.data.scaler import Scaler
+from lstmlab.data.series import Cuts, read_series
+from lstmlab.data.series_settings import SeriesSettings
 from lstmlab.data.timeline import Done, Rules, shown
 
 SPIKE = 12.0
@@ -21,7 +24,8 @@ ADVICE = {
     "repeated": ("Repeated times", "choose data.repeated=first, last or mean"),
     "gaps": ("Gaps", "choose data.missing=interpolate, forward or mask"),
     "cells": ("Empty cells", "choose data.missing=interpolate, forward or mask"),
-    "trimmed": ("Nothing at the ends", "nothing is to be done: those rows are left out"),
+    "beside": ("Empty cells beside the target", "choose data.missing=interpolate, forward or mask"),
+    "trimmed": ("Nothing at the ends", "choose data.missing=interpolate, forward or mask"),
 }
 
 
@@ -53,7 +57,7 @@ def _lengths(panel: Panel) -> Finding:
 
 
 def _values(panel: Panel) -> Iterator[Finding]:
-    flat = [line for line in panel.lines if np.nanstd(line.values, 0).min() == 0]
+    flat = [line for line in panel.lines if _still(line.values).any()]
     if flat:
         text = f"{counted(len(flat), 'series never changes', 'series never change')}: there is nothing to forecast."
         yield Finding("warning", "Constant series", text, len(flat), tuple(_name(line) for line in flat[:EXAMPLES]))
@@ -65,6 +69,12 @@ def _values(panel: Panel) -> Iterator[Finding]:
             "neighbours as neighbours usually do: faults of a sensor, or what matters most?"
         )
         yield Finding("warning", "Spikes", text, len(spikes), places)
+
+
+def _still(values: Float[np.ndarray, "T C"]) -> Bool[np.ndarray, "C"]:
+    """Which columns never change, as the scaler sees it: all others it brings to deviation 1."""
+    scaler = Scaler.fit([values])
+    return np.nanstd((values - scaler.mean[0]) / scaler.deviation[0], 0) < 0.5
 
 
 def _spikes(line: Line) -> list[int]:
@@ -87,9 +97,8 @@ def _shifts(panel: Panel, cuts: Cuts) -> Iterator[Finding]:
         past, future = line.values[: cuts.valid[number]], line.values[cuts.test[number] :]
         if not len(past) or not len(future) or np.isnan(past).all() or np.isnan(future).all():
             continue
-        deviation = np.nanstd(past, 0)
         gap = np.abs(np.nanmean(future, 0) - np.nanmean(past, 0))
-        if (gap > SHIFT * np.maximum(deviation, 1e-300)).any() and deviation.max() > 0:
+        if ((gap > SHIFT * np.nanstd(past, 0)) & ~_still(past)).any():
             moved.append(line)
     if moved:
         text = (

@@ -1,5 +1,7 @@
 """What a table of series is: which column is the time, which tells series apart, which one is worth forecasting."""
 
+import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +11,7 @@ from lstmlab.data.datasets import times as clock
 from lstmlab.data.datasets.numbers import numeric_share
 from lstmlab.data.datasets.times import DAY, FIELDS, Step
 from lstmlab.errors import InputError
+from lstmlab.recipe import scalar
 
 TARGETS = (
     "y", "target", "value", "values", "close", "adj close", "adjclose", "price", "sales", "demand", "load", "count",
@@ -46,9 +49,9 @@ def series_guess(frame: pl.DataFrame, where: str) -> SeriesGuess | None:
     rows = len(frame) if apart is None else int(frame[apart].value_counts()["count"].median() or 0)  # type: ignore[arg-type]
     step, said = _step(frame, time, apart, where)
     horizon = _horizon(step, rows)
-    settings: dict[str, object] = {"data.target": target}
+    settings: dict[str, object] = {"data.target": _one(target)}
     if time:
-        settings["data.time"] = time[0] if len(time) == 1 else ",".join(time)
+        settings["data.time"] = _one(time[0]) if len(time) == 1 else ",".join(time)
     if apart is not None:
         settings["data.series"] = apart
     settings |= {"data.window": max(1, min(4 * horizon, rows // 4)), "data.horizon": horizon}
@@ -57,9 +60,22 @@ def series_guess(frame: pl.DataFrame, where: str) -> SeriesGuess | None:
     each = f', each of "{apart}" for itself.' if apart else "."
     reasons = [said, f'"{target}" is forecast, {ahead}{each}']
     if others:
-        reasons.append(f"Left out: {_list(others)}; past={others[0]} would let the model read a column as well.")
-    choices = tuple(f"target={name}" for name in numbers[:8])
+        reasons.append(
+            f"Left out: {_list(others)}; {_typed('past', others[0])} would let the model read a column as well."
+        )
+    choices = tuple(_typed("target", name) for name in numbers[:8])
     return SeriesGuess(settings, tuple(filter(None, reasons)), bool(telling) or len(numbers) == 1, choices)
+
+
+def _one(name: str) -> str | list[str]:
+    """One column as settings that may name several have it: words are parted at commas, lists are not."""
+    return [name] if "," in name or name != name.strip() else name
+
+
+def _typed(key: str, name: str) -> str:
+    """`key=COLUMN` as it is typed in a shell. A list keeps what a word would lose: commas, and that 1 is a name."""
+    plain = _one(name) == name == scalar(name)
+    return shlex.quote(f"{key}={name if plain else json.dumps([name], ensure_ascii=False)}")
 
 
 def _time(frame: pl.DataFrame) -> tuple[str, ...]:

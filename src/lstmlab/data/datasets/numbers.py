@@ -12,9 +12,11 @@ from lstmlab.errors import InputError
 MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-", "--", "?", ".", "missing")
 """What stands for no number, in any case."""
 
-_PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$"
-_DECIMAL_COMMA = r"^[+-]?(\d{1,3}(\.\d{3})+|\d*),\d+$"
+# [0-9], since \d is any script's digit, and groups of thousands do not begin with 0: 0,123 has a decimal comma.
+_PLAIN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_THOUSANDS = r"^[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?$"
+_POINTED = r"[1-9][0-9]{0,2}(\.[0-9]{3})+"
+_DECIMAL_COMMA = rf"^[+-]?({_POINTED}|[0-9]*),[0-9]+$"
 _INFINITE = r"(?i)^[+-]?inf(inity)?$"
 
 
@@ -35,7 +37,7 @@ def to_numbers(column: pl.Series, where: str) -> NDArray[np.float64]:
     _refuse_text(text, known, where, column)
     asked = text.filter(known)
     if not asked.str.contains(_PLAIN).all():
-        asked = _without_marks(asked, where, column)
+        asked = _without_marks(asked, known.arg_true(), where, column)
     found = np.full(len(text), np.nan)
     found[known.to_numpy()] = asked.cast(pl.Float64).to_numpy()
     _refuse_infinite(found, column.name, where)
@@ -70,18 +72,19 @@ def _refuse_text(text: pl.Series, known: pl.Series, where: str, column: pl.Serie
         )
 
 
-def _without_marks(asked: pl.Series, where: str, column: pl.Series) -> pl.Series:
-    """Numbers with commas, and no comma but the decimal one as a point."""
+def _without_marks(asked: pl.Series, rows: pl.Series, where: str, column: pl.Series) -> pl.Series:
+    """Numbers with commas, and no comma but the decimal one as a point. `rows` says where they stand, from 0."""
     thousands = asked.str.contains(f"{_PLAIN}|{_THOUSANDS}")
     if thousands.all():
         return asked.str.replace_all(",", "", literal=True)
-    decimal = asked.str.contains(rf"{_DECIMAL_COMMA}|^[+-]?\d+$|^[+-]?\d{{1,3}}(\.\d{{3}})+$")
+    decimal = asked.str.contains(rf"{_DECIMAL_COMMA}|^[+-]?[0-9]+$|^[+-]?{_POINTED}$")
     if decimal.all():
         return asked.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
-    first, other = asked.filter(~thousands)[0], asked.filter(~decimal)[0]
+    first, other = (int((~fits).arg_true()[0]) for fits in (thousands, decimal))
     raise InputError(
-        f'{where}, column "{column.name}": "{first}" and "{other}" cannot both be numbers: does a comma part thousands '
-        "or decimals? Write all cells in one way"
+        f'{where}, column "{column.name}": "{asked[first]}" (row {rows[first] + 1}) and "{asked[other]}" '
+        f"(row {rows[other] + 1}) cannot both be numbers: does a comma part thousands or decimals? Write all cells in "
+        "one way"
     )
 
 

@@ -30,6 +30,9 @@ def corpus(frame: pl.DataFrame, sequence: str, label: str | None, where: str) ->
     names, labels = (text_of(frame[name]) for name in (sequence, label))
     if names is None or labels is None:
         raise InputError(f'{where}: the columns "{sequence}" and "{label}" have to hold text or numbers')
+    names, labels = names.str.strip_chars(), labels.str.strip_chars()
+    _refuse_blank(names, sequence, "no name of a sequence", where)
+    _refuse_blank(labels, label, "no label", where)
     features = [name for name in frame.columns if name not in (sequence, label) and numeric_share(frame[name]) > 0.5]
     if not features:
         raise InputError(f"{where}: no column of numbers besides {sequence} and {label}")
@@ -46,6 +49,16 @@ def corpus(frame: pl.DataFrame, sequence: str, label: str | None, where: str) ->
         raise InputError(f'{where}: sequence "{name}" has {len(found)} labels: {", ".join(map(str, found[:4]))}')
     rows = [(name, values[np.array(at)].tolist(), found[0]) for name, at, found in grouped.iter_rows()]
     return Corpus.of(_frame(rows))
+
+
+def _refuse_blank(column: pl.Series, name: str, lacking: str, where: str) -> None:
+    blank = (column.fill_null("") == "").arg_true()
+    if len(blank):
+        others = f" and {len(blank) - 1:,} more" if len(blank) > 1 else ""
+        raise InputError(
+            f'{where}, row {int(blank[0]) + 1}{others}: {lacking} in column "{name}". Fill it in or remove the row '
+            "(rows are counted from 1, without the header)"
+        )
 
 
 def _frame(rows: list[tuple[str, list[list[float]], str]]) -> pl.DataFrame:

@@ -4,7 +4,7 @@ Everything comes back as numpy datetime64[us] without a zone, or as whole number
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -16,15 +16,21 @@ Times = np.ndarray
 """One-dimensional: datetime64[us], or int64."""
 
 _DATES = (
-    # Two digits of a year come first: as four they would be read as the time of Augustus.
-    "%m/%d/%y", "%d/%m/%y", "%d-%b-%y", "%y-%m-%d", "%Y-%m-%d", "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y",
-    "%m-%d-%Y", "%d-%m-%Y", "%b %d %Y", "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%Y%m%d",
+    "%m/%d/%y", "%d/%m/%y", "%y/%m/%d", "%d-%b-%y", "%y-%m-%d", "%m-%d-%y", "%d-%m-%y", "%d.%m.%y", "%d %B %y",
+    "%B %d, %y", "%Y-%m-%d", "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m-%d-%Y", "%d-%m-%Y", "%b %d %Y",
+    "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%Y%m%d",
 )  # fmt: skip
 _CLOCKS = (
     "", " %H:%M:%S", "T%H:%M:%S", " %H:%M", "T%H:%M", " %H:%M:%S%.f", "T%H:%M:%S%.f", " %I:%M:%S %p", " %I:%M %p",
 )  # fmt: skip
-_MONTHS = ("%Y-%m", "%Y/%m", "%m/%Y", "%b-%y", "%b %Y", "%B %Y", "%b-%Y")
-_ZONE = r"(?i)(z|utc|gmt|[+-]\d{2}:?\d{2})$"
+_MONTHS = (
+    "%y-%m", "%m-%y", "%m/%y", "%B-%y", "%B %y", "%Y-%m", "%Y/%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%Y", "%B-%Y",
+)  # fmt: skip
+_ZONE = r"(?i)(z|utc|gmt|[+-][0-9]{2}:?[0-9]{2})$"
+_YEARS = (1000, 3000)
+"""Years that dates lie in. Two digits read as a whole year would be the time of Augustus."""
+_NUMBERED = r"^0[0-9]{3}-[0-9]{1,2}$"
+"""Months of years that are only counted: 1-01, filled up."""
 
 FIELDS = ("year", "month", "day", "hour", "minute", "second")
 """Columns that make up a time together, the largest first."""
@@ -43,6 +49,9 @@ class Step:
     numbers: int = 0
     trading: bool = False
     """Days without weekends: what lies between two rows is one step, whatever the calendar says."""
+    # No part of how long a step is: two are equal, and panels keep their fingerprints, whatever it is.
+    day: int = field(default=0, compare=False, repr=False)
+    """Steps of months: the day meant where some months are too short for it, 31 being the last one; 0: as it comes."""
 
     @property
     def words(self) -> str:
@@ -67,11 +76,23 @@ class Step:
             return np.busday_offset(start.astype("M8[D]"), counts, roll="forward").astype("M8[us]")
         if not self.months:
             return start + (self.microseconds * counts).astype("m8[us]")
-        first = start.astype("M8[M]")
-        within = start - first.astype("M8[us]")
-        months = first + (self.months * counts).astype("m8[M]")
-        last = (months + np.timedelta64(1, "M")).astype("M8[us]") - np.timedelta64(DAY, "us")
-        return np.minimum(months.astype("M8[us]") + within, last + within % np.timedelta64(DAY, "us"))
+        month, day, within = _parts(start)
+        # A series of another day, beside those this step was found in, keeps its own.
+        meant = np.where(day == np.minimum(self.day, _length(month)), self.day, day)
+        months = month + (self.months * counts).astype("m8[M]")
+        days = np.minimum(meant, _length(months)) - 1
+        return months.astype("M8[us]") + (days * DAY).astype("m8[us]") + within
+
+
+def _parts(times: Times) -> tuple[Times, NDArray[np.int64], np.ndarray]:
+    """Times as their months, the days within those (from 1), and how far into the day they are."""
+    months, days = times.astype("M8[M]"), times.astype("M8[D]")
+    return months, (days - months.astype("M8[D]")).astype(np.int64) + 1, times - days.astype("M8[us]")
+
+
+def _length(months: Times) -> NDArray[np.int64]:
+    """Days in each month."""
+    return ((months + np.timedelta64(1, "M")).astype("M8[D]") - months.astype("M8[D]")).astype(np.int64)
 
 
 def _counted(count: int, noun: str) -> str:
@@ -85,7 +106,7 @@ def looks_like_time(column: pl.Series) -> bool:
     if column.dtype != pl.String:
         return False
     some = column.drop_nulls().head(50)
-    return bool(len(some)) and not some.str.contains(r"^\d+(\.\d+)?$").any() and bool(_formats(_bare(some)[0]))
+    return bool(len(some)) and not some.str.contains(r"^[0-9]+(\.[0-9]+)?$").any() and bool(_formats(_bare(some)[0]))
 
 
 def to_times(column: pl.Series, where: str) -> tuple[Times, str]:
@@ -96,35 +117,80 @@ def to_times(column: pl.Series, where: str) -> tuple[Times, str]:
     _refuse_empty(column, where)
     if column.dtype.is_temporal():
         return _dates_proper(column, where)
-    if column.dtype.is_numeric() or column.str.contains(r"^\s*-?\d+\s*$").all():
-        numbers = column.cast(pl.Float64) if column.dtype.is_numeric() else column.str.strip_chars().cast(pl.Float64)
-        found = numbers.to_numpy()
-        if not (np.mod(found, 1) == 0).all():
-            raise InputError(f'{where}, column "{column.name}": times that are numbers must be whole numbers')
-        if column.dtype == pl.String and column.str.strip_chars().str.contains(r"^(19|20)\d{6}$").all():
-            return _parsed(column, where)
-        return found.astype(np.int64), ""
+    column = _plain(column, where)
+    if column.dtype.is_numeric():
+        return _whole(column, where), ""
+    text = column.str.strip_chars()
+    if text.str.contains(r"^-?[0-9]+$").all() and not text.str.contains(r"^(19|20)[0-9]{6}$").all():
+        return _whole(column, where), ""
     return _parsed(column, where)
 
 
 def from_fields(columns: Sequence[pl.Series], where: str) -> Times:
-    """Times from columns called year, month, day, … in that order, each of whole numbers."""
+    """Times from columns called year, month, day, … in that order, each of whole numbers.
+
+    Raises InputError naming row and column for numbers that make no time: month 13, 30 February, hour 24.
+    """
     names = [column.name.strip().lower() for column in columns]
     if names != list(FIELDS[: len(names)]):
         raise InputError(
             f"{where}: several columns make a time together if they are {', '.join(FIELDS)} in this order, "
             f"got {', '.join(names)}"
         )
-    frame = pl.DataFrame(columns).rename(dict(zip((one.name for one in columns), names, strict=True)))
-    try:
-        whole = frame.select(pl.all().cast(pl.String).str.strip_chars().cast(pl.Int32))
-        parts = {name: pl.col(name) if name in names else pl.lit(1) for name in FIELDS[:3]}
-        parts |= {name: pl.col(name) if name in names else pl.lit(0) for name in FIELDS[3:]}
-        found = whole.select(pl.datetime(*parts.values(), time_unit="us").alias("time"))["time"]
-    except pl.exceptions.PolarsError as error:
-        raise InputError(f"{where}, columns {', '.join(names)}: not all of them are whole numbers") from error
-    _refuse_empty(found, where, told=", ".join(names))
-    return found.to_numpy().astype("M8[us]")
+    for column in columns:
+        _refuse_empty(column, where)
+    numbers = {name: _whole(_plain(one, where), where) for name, one in zip(names, columns, strict=True)}
+    year, month, day, *clock = (numbers.get(name, np.array([int(at < 3)])) for at, name in enumerate(FIELDS))
+    for at, (least, most) in enumerate(((1, 9999), (1, 12), (1, 31), (0, 23), (0, 59), (0, 59))[: len(names)]):
+        _refuse_beyond(columns[at], numbers[names[at]], least, np.array(most), where)
+    months = (year * 12 + month - 12 * 1970 - 1).astype("M8[M]")
+    if len(names) > 2:
+        _refuse_beyond(columns[2], day, 1, _length(months), where)
+    seconds = (day - 1) * 86_400 + clock[0] * 3600 + clock[1] * 60 + clock[2]
+    return months.astype("M8[us]") + (seconds * US).astype("m8[us]")
+
+
+def _refuse_beyond(
+    column: pl.Series, numbers: NDArray[np.int64], least: int, most: NDArray[np.int64], where: str
+) -> None:
+    odd = np.flatnonzero((numbers < least) | (numbers > most))
+    if not len(odd):
+        return
+    row, most = int(odd[0]), np.broadcast_to(most, numbers.shape)
+    from_one = column.name.strip().lower() == "hour" and numbers.min() >= 1 and numbers.max() == 24
+    advice = ". Hours counted from 1 to 24 have to be counted from 0: write each less 1" if from_one else ""
+    raise InputError(
+        f'{where}, row {row + 1}, column "{column.name}": {numbers[row]}, expected {least} to {most[row]}{advice}'
+    )
+
+
+def _plain(column: pl.Series, where: str) -> pl.Series:
+    """A column of text or numbers, or InputError."""
+    if column.dtype in (pl.Categorical, pl.Enum):
+        return column.cast(pl.String)
+    if column.dtype == pl.Boolean:
+        told = str(column[0]).lower()
+        raise InputError(f'{where}, row 1, column "{column.name}": "{told}" is no date or time')
+    if column.dtype != pl.String and not column.dtype.is_numeric():
+        raise InputError(f'{where}: the column "{column.name}" holds {column.dtype}, expected dates or times')
+    return column
+
+
+def _whole(column: pl.Series, where: str) -> NDArray[np.int64]:
+    """A column of numbers, or of their text, as whole numbers whose distances are such, too."""
+    plain = column.str.strip_chars() if column.dtype == pl.String else column
+    found = plain.cast(pl.Int64, strict=False)
+    odd = found.is_null() | (found > 2**62) | (found < -(2**62))
+    if plain.dtype.is_float() or plain.dtype.is_decimal():
+        odd = odd | (found.cast(pl.Float64) != plain.cast(pl.Float64))
+    places = odd.fill_null(True).arg_true()
+    if len(places):
+        row = int(places[0])
+        raise InputError(
+            f'{where}, row {row + 1}, column "{column.name}": "{str(column[row])[:40]}", and times that are numbers '
+            "must be whole numbers (up to 2^62)"
+        )
+    return found.to_numpy()
 
 
 def step_of(times: Times) -> Step:
@@ -137,20 +203,27 @@ def step_of(times: Times) -> Step:
         return Step(numbers=int(usual))
     microseconds = int(usual.astype("m8[us]").astype(np.int64))
     days = times.astype("M8[D]")
-    if microseconds >= 28 * DAY and _same_day(times):
+    day = _day_meant(times) if microseconds >= 28 * DAY else None
+    if day is not None:
         months = np.diff(times.astype("M8[M]")).astype(np.int64)
-        return Step(months=int(np.bincount(months).argmax()))
+        return Step(months=int(np.bincount(months).argmax()), day=day)
     if microseconds == DAY and len(times) > 10 and np.is_busday(days).all():
         return Step(trading=True)
     return Step(microseconds=microseconds)
 
 
-def _same_day(times: Times) -> bool:
-    """Whether all times are the same day of their month, or all its last day."""
-    months = times.astype("M8[M]")
-    place = times - months.astype("M8[us]")
-    last = (months + np.timedelta64(1, "M")).astype("M8[us]") - np.timedelta64(DAY, "us")
-    return bool((place == place[0]).all() or (times.astype("M8[D]") == last.astype("M8[D]")).all())
+def _day_meant(times: Times) -> int | None:
+    """The day of their month that all times stand for, as `Step.day` has it; None where it is not the same.
+
+    A month that is too short for it gives its last one.
+    """
+    months, days, within = _parts(times)
+    meant, length = int(days.max()), _length(months)
+    if meant > 28 and (days == length).all():
+        return 31
+    if (within != within[0]).any() or (days != np.minimum(meant, length)).any():
+        return None
+    return meant if meant > 28 else 0
 
 
 def _dates_proper(column: pl.Series, where: str) -> tuple[Times, str]:
@@ -169,22 +242,31 @@ def _parsed(column: pl.Series, where: str) -> tuple[Times, str]:
     found = [(form, times) for form in _formats(bare.head(50)) if (times := _by(bare, form)) is not None]
     whole = [(form, times) for form, times in found if not times.null_count()]
     if not whole:
-        _refuse_odd(column, found, where)
-    times = min((one for _, one in whole), key=_disorder)
+        _refuse_odd(column, bare, found, where)
     zone = zones.drop_nulls()
     told = [f'The zone "{zone[0]}" was left out.'] if len(zone) and zone[0].upper() not in ("Z", "UTC") else []
-    if len({tuple(one[1].head(1000).to_list()) for one in whole}) > 1:
-        told.append(f'"{column[0]}" was read as {times[0]:%d %B %Y}, the order that leaves the rows best in time.')
+    times, *others = sorted((one for _, one in whole), key=_disorder) if len(whole) > 1 else (whole[0][1],)
+    for other in others:
+        differ = (times != other).arg_true()
+        if len(differ):
+            row = int(differ[0])
+            told.append(
+                f'"{column[row]}" was read as {times[row]:%d %B %Y}, not as {other[row]:%d %B %Y}: that leaves the '
+                "rows best in time."
+            )
+            break
     return times.to_numpy().astype("M8[us]"), " ".join(told)
 
 
 def _bare(column: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Cells without their zones, and the zones. A year of one to three digits is filled up with zeros."""
+    """Cells without their zones, and the zones. Years that are counted from 1 are filled up with zeros."""
     text = column.str.strip_chars().str.replace_all(r"\s+", " ")
-    has_clock = text.str.contains(r"\d:\d")
+    has_clock = text.str.contains(r"[0-9]:[0-9]")
     zones = pl.select(pl.when(has_clock).then(text.str.extract(_ZONE, 1))).to_series()
     bare = pl.select(pl.when(has_clock).then(text.str.replace(rf"\s*{_ZONE}", "")).otherwise(text)).to_series()
-    short = bare.str.contains(r"^\d{1,3}-\d{1,2}$")
+    short = bare.str.contains(r"^[0-9]{1,3}-[0-9]{1,2}$")
+    if not bare.str.contains(r"^[0-9]-[0-9]{1,2}$").any():
+        return bare, zones
     return pl.select(pl.when(short).then(bare.str.zfill(7)).otherwise(bare)).to_series(), zones
 
 
@@ -196,37 +278,72 @@ def _formats(some: pl.Series) -> list[str]:
 
 def _by(text: pl.Series, form: str) -> pl.Series | None:
     """Times by one way of writing, null where a cell does not fit; None where it fits nowhere."""
+    times = _written(text, form)
+    if times.null_count() == len(times):
+        return None
+    inside = times.dt.year().is_between(*_YEARS) | text.str.contains(_NUMBERED)
+    times = pl.select(pl.when(inside).then(times)).to_series()
+    return None if times.null_count() == len(times) else times
+
+
+def _written(text: pl.Series, form: str) -> pl.Series:
+    """As `_by`, in whatever year it is."""
     dated = form not in _MONTHS
     written, how = (text, form) if dated else (text + " 1", f"{form} %d")
     clock = "%H" in how or "%I" in how
     # A date without a clock is no time to polars, and what stands behind what was asked for must not be overlooked.
-    times = (
-        written.str.to_datetime(how, strict=False, exact=True, time_unit="us")
-        if clock
-        else written.str.to_date(how, strict=False, exact=True).cast(pl.Datetime("us"))
-    )
-    return None if times.null_count() == len(times) else times
+    if clock:
+        return written.str.to_datetime(how, strict=False, exact=True, time_unit="us")
+    return written.str.to_date(how, strict=False, exact=True).cast(pl.Datetime("us"))
 
 
-def _disorder(times: pl.Series) -> tuple[int, int]:
-    """How often a row comes before the one above it, and how many different distances there are."""
+def _disorder(times: pl.Series) -> tuple[int, int, int]:
+    """How many steps are missing, how often a row comes before the one above it, how many different distances there
+    are.
+    """
     gaps = times.diff().drop_nulls()
-    return int((gaps < pl.Series([0]).cast(pl.Duration("us"))[0]).sum()), gaps.n_unique()
+    backwards = int((gaps < pl.Series([0]).cast(pl.Duration("us"))[0]).sum())
+    return _missing(np.unique(times.to_numpy().astype("M8[us]"))), backwards, gaps.n_unique()
 
 
-def _refuse_odd(column: pl.Series, found: Sequence[tuple[str, pl.Series]], where: str) -> None:
+def _missing(times: Times) -> int:
+    """How many steps are missing between times in order; one that is no whole number of steps counts as one."""
+    step = step_of(times)
+    size = step.months or step.microseconds
+    if step.trading:
+        days = times.astype("M8[D]")
+        gaps, size = np.busday_count(days[:-1], days[1:]), 1
+    else:
+        gaps = np.diff(times.astype("M8[M]") if step.months else times).astype(np.int64)
+    return int(np.where(gaps == size, 0, np.maximum(-(-gaps // size) - 1, 1)).sum())
+
+
+def _refuse_odd(column: pl.Series, bare: pl.Series, found: Sequence[tuple[str, pl.Series]], where: str) -> None:
     name = column.name
     if not found:
+        for form in (*_DATES, *_MONTHS):
+            _refuse_year(column, bare, form, 0, where)
         raise InputError(
             f'{where}, row 1, column "{name}": "{str(column[0])[:40]}" is no date or time that is known: write it as '
             "2024-01-31, 2024-01-31 13:45:00 or 1/31/2024"
         )
-    _, times = min(found, key=lambda one: one[1].null_count())
+    form, times = min(found, key=lambda one: one[1].null_count())
     row = int(times.is_null().arg_true()[0])
+    _refuse_year(column, bare, form, row, where)
     raise InputError(
         f'{where}, row {row + 1}, column "{name}": "{str(column[row])[:40]}" is not written as the others are, such as '
         f'"{str(column[0])[:40]}"'
     )
+
+
+def _refuse_year(column: pl.Series, bare: pl.Series, form: str, row: int, where: str) -> None:
+    """Refuse a cell that is a date, of a year nobody means."""
+    year = _written(bare.slice(row, 1), form).dt.year()[0]
+    if year is not None:
+        raise InputError(
+            f'{where}, row {row + 1}, column "{column.name}": "{str(column[row])[:40]}" is in the year {year}, '
+            f"expected {_YEARS[0]} to {_YEARS[1]}: is a time mistyped?"
+        )
 
 
 def _refuse_mixed(zones: pl.Series, column: pl.Series, where: str) -> None:
@@ -251,7 +368,7 @@ def _zone(zone: str | None) -> str:
     return "none" if zone is None else f'"{zone}"'
 
 
-def _refuse_empty(column: pl.Series, where: str, told: str = "") -> None:
+def _refuse_empty(column: pl.Series, where: str) -> None:
     empty = column.is_null()
     if column.dtype == pl.String:
         empty = empty | (column.str.strip_chars() == "")
@@ -259,4 +376,4 @@ def _refuse_empty(column: pl.Series, where: str, told: str = "") -> None:
         raise InputError(f"{where}: no rows")
     if empty.any():
         row = int(empty.arg_true()[0])
-        raise InputError(f'{where}, row {row + 1}, column "{told or column.name}": no time. Every row needs one')
+        raise InputError(f'{where}, row {row + 1}, column "{column.name}": no time. Every row needs one')
