@@ -132,6 +132,24 @@ def test_what_is_refused(changes: dict[str, Any], told: str) -> None:
         validate(ForecasterSettings, changes, "model")
 
 
+@pytest.mark.parametrize("strategy", ["direct", "parallel"])
+def test_growth_and_highway(strategy: str) -> None:
+    """Growth scales what is said of each step; the highway adds a line through the last values."""
+    question = asked()
+    plain = made(strategy, normalise="last")
+    grown = made(strategy, normalise="last", growth=0.5, highway=3)
+    grown.load_state_dict(plain.state_dict(), strict=False)
+    last = question["inputs"].values[:, -1:, :2, None]
+    steps = (torch.arange(1, 7, dtype=torch.float64) / 6).sqrt()[None, :, None, None]
+    assert grown.highway is not None
+    torch.nn.init.zeros_(grown.highway.bias)
+    expected = (plain(**question) - last) * steps + last
+    torch.testing.assert_close(grown(**question), expected)
+    torch.nn.init.ones_(grown.highway.weight)
+    changes = (question["inputs"].values[:, -3:, :2] - last[..., 0]).sum(1)[:, None, :, None]
+    torch.testing.assert_close(grown(**question), expected + changes)
+
+
 @pytest.mark.parametrize("normalise", ["none", "last", "standard"])
 @pytest.mark.parametrize("change", [False, True])
 def test_forecasts_fed_back_are_read_as_a_window_of_their_own(normalise: str, change: bool) -> None:

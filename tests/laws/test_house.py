@@ -301,6 +301,8 @@ CHANGES: dict[str, dict[str, Change]] = {
         "model.quantiles": ([0.2, 0.5, 0.8], {"model.head": "quantile"}),
         "model.loss": ("mae", {}),
         "model.change": (True, {}),
+        "model.growth": (0.5, {**TABLE, "model.normalise": "last"}),
+        "model.highway": (2, TABLE),
         "model.input_noise": (0.1, {}),
         "model.dropout": (0.5, {}),
         "model.series_size": (2, TABLE),

@@ -34,6 +34,12 @@ class ForecasterSettings(HeadSettings):
     normalise: Literal["none", "last", "standard"] = "none"
     """Each window before it is read: as it is; less its last value; or to mean 0 and deviation 1 (Kim et al. 2022,
     without weights). Forecasts are put back."""
+    growth: float = Field(default=0.0, ge=0, le=2)
+    """Direct and parallel, with normalise=last: what is said of step s of S is multiplied by (s / S) to this power.
+    What a series moves by from its last value grows with the steps ahead, that of a random walk with 0.5."""
+    highway: int = Field(default=0, ge=0)
+    """Direct and parallel: the last so many values also go straight into the forecast through one linear layer, the
+    same for all values (LSTNet, Lai et al. 2018); 0 leaves it out."""
     change: bool = False
     """Recursive: forecast the change from the last value instead of the value itself."""
     input_noise: float = Field(default=0.0, ge=0)
@@ -60,6 +66,11 @@ class ForecasterSettings(HeadSettings):
         reasons = super().idle()
         if self.strategy != "recursive":
             reasons["change"] = f"it belongs to strategy=recursive, and strategy is {self.strategy}"
+        if self.normalise != "last":
+            reasons["growth"] = f"it is about changes from the last value, and normalise is {self.normalise}"
+        if self.strategy in ("recursive", "decoder"):
+            told = f"it is for all steps at once, and strategy is {self.strategy}"
+            reasons |= dict.fromkeys(("growth", "highway"), told)
         return reasons
 
 
@@ -112,6 +123,9 @@ class Forecaster(nn.Module):
                 self.plan = nn.Linear(sizes.ahead, said) if sizes.ahead else None
                 said *= sizes.horizon
         self.output = nn.Linear(features, said)
+        self.highway = nn.Linear(settings.highway, sizes.horizon) if settings.highway else None
+        if self.highway is not None:
+            nn.init.zeros_(self.highway.weight)  # it begins by saying nothing
 
     @property
     def _projects(self) -> bool:
@@ -136,7 +150,8 @@ class Forecaster(nn.Module):
             known = None if truth is None else (truth - shift) / scale
             said = self._decoded(inputs, steps, ahead, who, known, forced)
         else:
-            said = self._at_once(inputs, ahead, who)[:, :steps]
+            said = self._grown(self._at_once(inputs, ahead, who)[:, :steps])
+            said = said if self.highway is None else self._straight(said, inputs.values)
         return self.settings.restored(said, shift, scale)
 
     def _normalised(self, inputs: Padded) -> tuple[Padded, Tensor, Tensor]:
@@ -198,6 +213,21 @@ class Forecaster(nn.Module):
         one = torch.ones(rows * count, dtype=torch.long, device=asked.device)
         found, _ = self.encoder(Padded(asked.flatten(0, 1)[:, None], one), begin, final_state=False)
         return self._out(found.values[:, 0]).view(rows, -1, channels, said)
+
+    def _grown(self, said: Tensor) -> Tensor:
+        """What was said, larger the further ahead."""
+        if not self.settings.growth or self.settings.normalise != "last":
+            return said
+        at = torch.arange(1, said.shape[1] + 1, dtype=said.dtype, device=said.device)
+        scale = ((at / self.sizes.horizon) ** self.settings.growth)[None, :, None]
+        return self.settings.restored(said, torch.zeros_like(scale), scale)
+
+    def _straight(self, said: Tensor, values: Tensor) -> Tensor:
+        """What was said, moved by what the last values say themselves."""
+        assert self.highway is not None
+        last = values[:, -self.settings.highway :, : self.sizes.channels].transpose(1, 2)
+        moved = self.highway(last).transpose(1, 2)[:, : said.shape[1], :, None]
+        return self.settings.restored(said, moved[..., 0], 1.0)
 
     def _recursive(self, inputs: Padded, steps: int, ahead: Tensor | None, who: Tensor) -> Tensor:
         """Step by step, each window ending with the forecast before it, and normalised for itself."""

@@ -62,6 +62,8 @@ class ForecastingRecipe(Recipe):
     def _segments_fit(self) -> "ForecastingRecipe":
         if self.model.segment > self.data.window:
             raise ValueError(f"model.segment ({self.model.segment}) is more than data.window ({self.data.window})")
+        if self.model.highway > self.data.window:
+            raise ValueError(f"model.highway ({self.model.highway}) is more than data.window ({self.data.window})")
         return self
 
     @property
