@@ -460,7 +460,7 @@ REAL = [
     (TranslationData(name="multi30k", source="fr", target="de"), {"train": 29_000, "valid": 1014, "test": 1000}),
     (TranslationData(name="tatoeba-en-fr"), {"train": 115_658, "valid": 12_850, "test": 14_279}),
     (TranslationData(name="tatoeba-en-hi"), {"train": 2525, "valid": 280, "test": 312}),
-    (DialogueData(name="dailydialog"), {"train": 76_053, "valid": 7069, "test": 6740}),
+    (DialogueData(name="dailydialog"), {"train": 72_719, "valid": 7069, "test": 6740}),
     (DialogueData(name="simple-dialogs"), {"train": 3015, "valid": 338, "test": 372}),
     (DialogueData(name="chatterbot-corpus-en"), {"train": 1868, "valid": 207, "test": 231}),
 ]

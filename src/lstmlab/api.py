@@ -204,6 +204,8 @@ class Result:
         where = shlex.quote(str(self.folder))
         if self.run.recipe["task"] == "classification" and not questions.measured(self.run):
             return f'predict {where} "A text of your own."'
+        if self.run.recipe["task"] == "tagging":
+            return f'predict {where} "Marie lives in Lyon ."'
         if self.run.recipe["task"] == "translation":
             asked = (str(row["input"]) for row in self.run.predictions)
             plain = (text for text in asked if text.isprintable() and "'" not in text and len(text) <= 60)

@@ -158,8 +158,8 @@ def fields(settings: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, A
 
 
 FOLLOWS: dict[str, Any] = {"follows": True}
-"""Marks (as `json_schema_extra`) a setting that is as another of the same name unless it is written in full: the tail
-of its path then means the other.
+"""Marks (as `json_schema_extra`) a setting beside a more important one of the same name, often as that one unless it is
+written in full: the tail of its path means the other.
 """
 
 

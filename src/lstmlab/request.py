@@ -13,6 +13,7 @@ from lstmlab.data.datasets import files, folders, pair_tables
 from lstmlab.data.guess import Guess, guess
 from lstmlab.data.pairs import PairSettings
 from lstmlab.data.series_settings import SeriesSettings
+from lstmlab.data.tagging import TaggingData
 from lstmlab.errors import InputError, nearest
 from lstmlab.recipe import Tree
 from lstmlab.tasks import TASKS
@@ -51,6 +52,16 @@ OWN: dict[str, Tree] = {
             "tokens": 32_000,
             # The average of the weights settles by itself, so the rate need not fall and stopping early loses nothing.
             "optimizer": {"learning_rate": 0.002, "clip": 1.0, "average": 0.99},
+        },
+    },
+    "tagging": {
+        "model": {"encoder": {"cell": "lstm", "hidden_size": 128, "bidirectional": True}},
+        "training": {
+            "epochs": 30,
+            "patience": 5,
+            "best": "score",
+            "batch_size": 32,
+            "optimizer": {"learning_rate": 0.002, "clip": 5.0, "average": 0.99},
         },
     },
     "translation": _PAIRS,
@@ -134,7 +145,7 @@ def _refuse_side(path: Path) -> None:
         raise InputError(f"{path} looks like one side of aligned files: lstmlab train translation {words}")
 
 
-_OF_FILES = ("classification", "translation", "dialogue", "forecasting")
+_OF_FILES = ("classification", "tagging", "translation", "dialogue", "forecasting")
 """The tasks a file of one's own is trained for."""
 
 
@@ -160,6 +171,8 @@ def _missing_columns(recipe: Recipe, changes: Mapping[str, Any]) -> dict[str, ob
     data: Any = getattr(recipe, "data", None)
     if isinstance(data, SeriesSettings):
         return _missing_series(data, changes)
+    if isinstance(data, TaggingData):
+        return {}  # the reader knows
     pairs = isinstance(data, PairSettings)
     keys = [key for key in (("source", "target") if pairs else ("text", "label")) if hasattr(data, key)]
     if getattr(data, "sequence", None) is not None:

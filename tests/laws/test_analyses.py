@@ -9,6 +9,7 @@ import pytest
 from fake_pairs import HOSTILE_ROWS, dialogue_run, row, translation_run
 from fake_runs import HOSTILE, answers, classification_run, curve, forecasting_run, texts
 from fake_series import series_run
+from fake_taggings import HOSTILE_TAGGED, tagged, tagging_run
 from lstmlab.analysis import ANALYSES
 from lstmlab.report import as_text, unlabelled
 from lstmlab.training.run import Run
@@ -35,13 +36,27 @@ RUNS: dict[str, Callable[[Path], Run]] = {
     "a translator of nothing": lambda path: translation_run(path, predictions=[row("a", "", "c", shown=True)]),
     "a translator without attention": lambda path: translation_run(path, changes={"model": {"context": "state"}}),
     "a translator of hostile texts": lambda path: translation_run(path, predictions=HOSTILE_ROWS),
+    "a tagger of names": tagging_run,
+    "a tagger of parts of speech": lambda path: tagging_run(path, scheme="plain"),
+    "a tagger that is always right": lambda path: tagging_run(path, predictions=[tagged(["a", "b"], ["B-X", "O"])] * 3),
+    "a tagger of words training saw": lambda path: tagging_run(
+        path, scheme="plain", predictions=[tagged(["a", "b"], ["V", "N"], ["V", "V"])], known=("a", "b")),
+    "a tagger of words nobody saw": lambda path: tagging_run(path, known=("zzz",)),
+    "a tagger that finds nothing": lambda path: tagging_run(
+        path, predictions=[tagged(["a", "b"], ["O", "O"], ["O", "B-X"]), tagged([], [])]),
+    "the smallest tagger": lambda path: tagging_run(
+        path, history=[], predictions=[tagged(["a"], ["B-X"], ["O"])], baseline={}, known=("b",)),
+    "a tagger of hostile words": lambda path: tagging_run(path, predictions=HOSTILE_TAGGED),
     "a partner in conversation": dialogue_run,
     "a dull partner": lambda path: dialogue_run(path, dull=True),
     "the smallest partner": lambda path: dialogue_run(path, history=[], predictions=[row("a", "b", "c")], baseline={}),
 }  # fmt: skip
 
 
-PLAIN = ("a classifier", "a forecaster", "a forecaster of a series", "a translator", "a partner in conversation")
+PLAIN = (
+    "a classifier", "a tagger of names", "a forecaster", "a forecaster of a series", "a translator",
+    "a partner in conversation",
+)  # fmt: skip
 KINDS = [kind if kind in PLAIN else pytest.param(kind, marks=pytest.mark.slow) for kind in RUNS]
 
 
@@ -73,6 +88,10 @@ def test_each_task_has_its_own_analysis(tmp_path: Path) -> None:
     series = series_run(tmp_path / "s")
     assert [name for name in ANALYSES if ANALYSES[name].applies(series)] == [
         "data", "model", "curves", "scores", "forecasts", "residuals"]  # fmt: skip
+    taggers = tagging_run(tmp_path / "n"), tagging_run(tmp_path / "p", scheme="plain")
+    for one in taggers:
+        assert [name for name in ANALYSES if ANALYSES[name].applies(one)] == [
+            "data", "model", "curves", "scores", "mistakes"]  # fmt: skip
     pairs = translation_run(tmp_path / "t"), dialogue_run(tmp_path / "d")
     assert [[name for name in ANALYSES if ANALYSES[name].applies(one)] for one in pairs] == [
         ["data", "model", "curves", "scores", "translations", "attention"],

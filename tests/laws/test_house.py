@@ -54,7 +54,12 @@ def test_a_recipe_trains_two_steps(name: str, tmp_path: Path, parsed: str, monke
     small |= {
         "classification": {"vocabulary_size": 300, "embedding.size": 8, "text.last": 20},
         "forecasting": {"horizon": 20},
+        "tagging": {"model.words.size": 8, "letters.size": 4, "letters.hidden_size": 4},
     }.get(RECIPES[name]["task"], {"vocabulary_size": 300, "embedding.size": 8, "glance": 5, "max_length": 5})
+    if name == "indoor-movement":  # measurements, no words
+        small = {key: small[key] for key in ("training.steps", "data.limit", "hidden_size", "batch_size")}
+    if RECIPES[name]["model"].get("series_size"):
+        small["series_size"] = 4
     run = experiment.train(request.assemble(name, small), root=tmp_path, output=tmp_path / "run")
     assert run.history[-1]["step"] == 2
     assert run.finished
@@ -85,6 +90,11 @@ BASE: dict[str, dict[str, Any]] = {
         "data.name": "sine", "data.points": 120, "data.window": 10, "data.horizon": 5, "data.valid_fraction": 0.2,
         "training.steps": 5,
         "training.batch_size": 16, "model.encoder.hidden_size": 4, "training.optimizer.learning_rate": 0.01,
+    },
+    "tagging": {
+        "data.path": "tagged.conll", "training.steps": 5, "training.batch_size": 16, "model.encoder.hidden_size": 4,
+        "model.words.size": 4, "model.letters.size": 4, "model.letters.hidden_size": 3,
+        "training.optimizer.learning_rate": 0.05,
     },
     "translation": {"data.path": "pairs.tsv", "data.source": "english", "data.target": "french", **PAIRS},
     "dialogue": {"data.path": "talk.txt", **PAIRS},
@@ -246,6 +256,38 @@ CHANGES: dict[str, dict[str, Change]] = {
         "model.dropout": (0.1, {}),
         "model.single_unit": (True, {}),
     },
+    "tagging": COMMON | {
+        "task": ("classification", {}),
+        "data.name": ("wnut17", {"data.limit": 60}),
+        "data.path": ("more-tagged.conll", {}),
+        "data.valid": ("more-tagged.conll", {}),
+        "data.test": ("more-tagged.conll", {}),
+        "data.text": (2, {}),
+        "data.label": (2, {}),
+        "data.scheme": ("plain", {}),
+        "data.repair": (True, {"data.path": "broken.conll"}),
+        "data.encoding": ("cp1252", {}),
+        "data.limit": (40, {}),
+        "data.valid_fraction": (0.3, {}),
+        "data.test_fraction": (0.3, {}),
+        "words.lowercase": (False, {}),
+        "words.digits": (False, {}),
+        "words.min_count": (15, {}),
+        "words.suffixes": ([3], {}),
+        "model.words.size": (5, {}),
+        "model.words.deviation": (0.5, {}),
+        "model.words.unknown": (3.0, {}),
+        "model.words.shape_size": (4, {}),
+        "model.words.suffix_size": (4, {}),
+        "model.words.locked_dropout": (0.5, {}),
+        "model.letters.kind": ("cnn", {}),
+        "model.letters.size": (5, {}),
+        "model.letters.hidden_size": (4, {}),
+        "model.letters.width": (4, {"model.letters.kind": "cnn"}),
+        "model.encoder.bidirectional": (False, {}),
+        "model.dropout": (0.5, {}),
+        "model.output": ("softmax", {}),
+    },
     "translation": COMMON | SEQ2SEQ | {
         "task": ("classification", {}),
         "data.name": ("tatoeba-en-hi", PHRASES),
@@ -320,9 +362,9 @@ REFUSED = {
 """What has one value only, once the recipe is chosen; a text file of dialogues has no columns."""
 SHARED = {("dialogue", path) for path in SEQ2SEQ.keys() | COMMON.keys() if not path.startswith("data.")}
 """What is the very same code for another task, where its effect is seen."""
-MENDS = {("forecasting", "data.sort")}
+MENDS = {("forecasting", "data.sort"), ("tagging", "data.repair")}
 """What makes something of data that is refused otherwise."""
-NAMED = {(task, "data.name") for task in ("dialogue", "translation", "forecasting")}
+NAMED = {(task, "data.name") for task in ("dialogue", "translation", "forecasting", "tagging")}
 """What only real data can show."""
 
 PATHS = [
@@ -355,6 +397,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
         common = common or lines[1:9]
     write_series(folder, rng)
+    write_tagged(folder, rng)
     rows = [
         f"w{at // 4}\t{rng.random():.3f}\t{' '.join(rng.choices([*PLAIN, GOOD[0]], k=5))}\t{at // 4 % 2 == 0}"
         for at in range(200)
@@ -368,6 +411,24 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         first = first or blocks[:4]
         (folder / f"{name}.txt").write_text("\n\n".join([*blocks, *first]) + "\n", encoding="utf-8")
     return folder
+
+
+def write_tagged(folder: Path, rng: random.Random) -> None:
+    """Sentences with names of two kinds, capitals, accents and numbers: word, part of speech, BIO; and broken ones."""
+    tags = {name: tag for name, tag in zip(GOOD, ["B-PER", "B-LOC"] * 4, strict=True)}
+    for name in ("tagged", "more-tagged", "broken"):
+        blocks = []
+        for _ in range(80):
+            words = rng.choices([*PLAIN, *GOOD, "Café", "A", "1999", "2024", "3.5"], k=rng.randint(3, 9))
+            own = [tags.get(word, "O") for word in words]
+            own = ["I" + tag[1:] if at and tag[0] == "B" and own[at - 1] == tag else tag for at, tag in enumerate(own)]
+            if name == "broken":
+                words, own = [*words, "it", "is"], [*own, "O", "I-PER"]
+            rows = [
+                f"{word}\t{'NUM' if word[0].isdigit() else 'X'}\t{tag}" for word, tag in zip(words, own, strict=True)
+            ]
+            blocks.append("\n".join(rows) + "\n")
+        (folder / f"{name}.conll").write_text("\n".join(blocks), encoding="utf-8")
 
 
 def write_series(folder: Path, rng: random.Random) -> None:

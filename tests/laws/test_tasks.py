@@ -13,6 +13,7 @@ import torch
 from conftest import PLAIN
 from lstmlab import request
 from lstmlab.api import run_recipe
+from lstmlab.data import spans
 from lstmlab.data.corpus import Corpus, Dataset
 from lstmlab.data.load import Watch
 from lstmlab.data.panel import Windows
@@ -26,6 +27,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "translation": {**PAIRS, "data.name": "phrases", "glance": 5},
     "dialogue": {**PAIRS, "glance": 5},
     "classification": {"hidden_size": 16, "model.embedding.size": 16},
+    "tagging": {"hidden_size": 16, "model.words.size": 16, "letters.hidden_size": 8},
     "forecasting": {
         "data.name": "sine",
         "hidden_size": 16,
@@ -35,8 +37,9 @@ SMALL: dict[str, dict[str, Any]] = {
         "valid_fraction": 0.2,
     },
 }
-BLIND = {"classification": math.log(2), "forecasting": 1.0, "translation": None, "dialogue": None}
-"""Loss of knowing nothing: ln K for two balanced classes, ln V for a vocabulary; the variance of scaled values."""
+BLIND = {"classification": math.log(2), "forecasting": 1.0, "translation": None, "dialogue": None, "tagging": None}
+"""Loss of knowing nothing: ln K for two balanced classes, ln V for a vocabulary; the variance of scaled values; of
+taggings the growth of ln of their number with each word."""
 
 
 RATE = {"translation": 0.03, "dialogue": 0.03}
@@ -44,10 +47,13 @@ RATE = {"translation": 0.03, "dialogue": 0.03}
 
 
 def blind(task: Any) -> float:
+    if task.name == "tagging":
+        between = spans.allowed(task.tags, task.inside)[1]
+        return math.log(max(abs(np.linalg.eigvals(between.astype(float)))))
     return BLIND[task.name] or math.log(task.languages.target.size)
 
 
-QUICK = ("classification", "forecasting")
+QUICK = ("classification", "forecasting", "tagging")
 """Tasks whose data and models are made in a moment."""
 
 
@@ -59,6 +65,11 @@ def recipe(request: pytest.FixtureRequest, reviews: Path) -> Any:
         turns = [f"{one}, {other}?" for one in PLAIN for other in PLAIN]
         path = reviews.with_name("talk.txt")
         path.write_text("\n\n".join("\n".join(turns[at : at + 4]) for at in range(0, 160, 4)), encoding="utf-8")
+        own = {"path": str(path)}
+    if name == "tagging":
+        path = reviews.with_name("names.conll")
+        blocks = [f"{one}\tB-PER\nand\tO\n{other}\tB-LOC\n{one}\tI-LOC\n" for one in PLAIN for other in PLAIN[:12]]
+        path.write_text("\n".join(blocks), encoding="utf-8")
         own = {"path": str(path)}
     return _assemble(name, {**SMALL[name], **own})
 
@@ -129,7 +140,9 @@ def poisoned(data: Dataset) -> Dataset:
     """The same data with a test part of another world: words nobody knows, or a spike where the future begins."""
     test: Any = data.test
     if not isinstance(test, Windows):
-        frame = test.frame.with_columns(pl.Series("inputs", ["zzz poison qqq"] * len(test)))
+        poison: Any = "zzz poison qqq"
+        given = poison.split() if isinstance(test.inputs[0], list) else poison
+        frame = test.frame.with_columns(pl.Series("inputs", [given] * len(test)))
         return replace(data, test=Corpus(frame, "poisoned"))
     lines = []
     for number, line in enumerate(test.panel.lines):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lstmlab.analysis import alignments, curves, errors, forecasts, horizons, overview, residuals, sentences
+from lstmlab.analysis import alignments, curves, errors, forecasts, horizons, overview, residuals, sentences, taggings
 from lstmlab.report import Section
 from lstmlab.training.run import Run
 
@@ -22,6 +22,7 @@ ANALYSES: dict[str, Analysis] = {
     "curves": Analysis(curves.section, lambda run: True),
     "scores": Analysis(overview.scores, overview.has_scores),
     "errors": Analysis(errors.section, errors.applies),
+    "mistakes": Analysis(taggings.section, taggings.applies),
     "translations": Analysis(sentences.section, sentences.translates),
     "replies": Analysis(sentences.section, sentences.replies),
     "attention": Analysis(alignments.section, alignments.applies),

@@ -71,7 +71,30 @@ def architecture(run: Run) -> str:
     task = run.recipe["task"]
     if task in PAIRS:
         return _encoder_decoder(run)
-    return _forecaster(run) if task == "forecasting" else _classifier(run)
+    words = {"forecasting": _forecaster, "tagging": _tagger}
+    return words.get(task, _classifier)(run)
+
+
+def _tagger(run: Run) -> str:
+    told = run.recipe["model"]
+    words, letters = told.get("words", {}), told.get("letters", {})
+    beside = {
+        "lstm": f"what a bidirectional LSTM of {letters.get('hidden_size')} units makes of its letters",
+        "cnn": f"what a convolution of {letters.get('width')} letters makes of its spelling",
+    }.get(str(letters.get("kind")))
+    parts = [f"a vector of {words.get('size')} numbers for the word", *([beside] if beside else [])]
+    parts += ["one for its shape"] if words.get("shape_size") else []
+    parts += ["one for each of its endings"] if words.get("suffix_size") and setting(run, "words.suffixes") else []
+    tags = (
+        "a conditional random field (CRF) finds the likeliest tags of the whole sentence, impossible ones left out. "
+        "Loss: -log p of the sentence's tags."
+        if told.get("output") == "crf"
+        else "each word gets its likeliest tag (softmax). Loss: cross-entropy."
+    )
+    return (
+        f"A word is {listed(parts)}, side by side. Encoder: {encoder_words(run)}. A linear layer scores the tags of "
+        f"each word, and {tags}"
+    )
 
 
 def _forecaster(run: Run) -> str:
@@ -289,6 +312,10 @@ _SETTINGS = (  # what a reader asks for first: a name, where it stands
     ("dropout of vectors", "model.embedding.dropout"),
     ("locked dropout", "model.embedding.locked_dropout"),
     ("log-count ratios up to", "model.embedding.ratios"),
+    ("size of word vectors", "model.words.size"),
+    ("letters read by", "model.letters.kind"),
+    ("tags chosen by", "model.output"),
+    ("locked dropout of words", "model.words.locked_dropout"),
     ("noise on the inputs", "model.input_noise"),
     ("vocabulary at most", "text.vocabulary_size"),
     ("turns read", "data.turns"),

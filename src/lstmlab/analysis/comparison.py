@@ -14,10 +14,15 @@ from lstmlab.training.run import Run
 
 THINGS = {
     "forecasting": ("window", "windows"),
+    "tagging": ("sentence", "sentences"),
     "translation": ("sentence", "sentences"),
     "dialogue": ("reply", "replies"),
 }
 """What a test example is called: one, and several."""
+
+
+EVEN = 0.02
+"""Share of a forecast's error within which two methods count as equal."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Comparison:
     @classmethod
     def of(cls, run: Run) -> "Comparison":
         """The run's main score and the best of its baselines."""
-        score = TASKS[run.recipe["task"]].main_score
+        score = main_score(run)
         value = run.metrics["test"].get(score)
         known = {name: float(one) for name, told in baselines(run).items() if (one := told.get(score)) is not None}
         up = SCORES[score].higher_is_better
@@ -61,7 +66,10 @@ class Comparison:
 
     @property
     def noise(self) -> bool:
-        """Whether the baseline's score lies in the interval of the model's."""
+        """Whether the baseline's score lies in the interval of the model's; of an error, which has none, whether it is
+        within two parts in a hundred."""
+        if self.score == "mae":
+            return abs(self.gain) <= EVEN * self.rival_value
         return self.interval is not None and self.interval[0] <= self.rival_value <= self.interval[1]
 
     @property
@@ -79,7 +87,10 @@ class Comparison:
         if self.rival is None or np.isnan(self.value):
             return f"{told}."
         shown = f"the best baseline ({excerpt(self.rival, 60)}, {format_score(self.score, self.rival_value)})"
-        within = f", and the gap is within the noise of {self.where}" if self.noise else ""
+        small = (
+            "too small a gap to count" if self.score == "mae" else f"and the gap is within the noise of {self.where}"
+        )
+        within = f", {small}" if self.noise else ""
         if self.gain > 0:
             return f"{told}: {self._size} better than {shown}{within}."
         if self.gain == 0:
@@ -93,7 +104,7 @@ class Comparison:
 
     @property
     def _size(self) -> str:
-        if self.score in ("accuracy", "bleu"):
+        if SCORES[self.score].unit == "%" or self.score == "bleu":
             return f"{SCORES[self.score].scale * abs(self.gain):.1f} points"
         large, small = max(self.value, self.rival_value), min(self.value, self.rival_value)
         times = large / small if small > 0 else np.inf
@@ -104,11 +115,17 @@ class Comparison:
         )
 
 
+def main_score(run: Run) -> str:
+    """The score a summary names first."""
+    scores = TASKS[run.recipe["task"]].main_scores
+    return next((name for name in scores if name in run.metrics.get("test", {})), scores[-1])
+
+
 def baselines(run: Run) -> Mapping[str, Mapping[str, float | None]]:
     """Scores of the baselines. Where the main score is a perplexity and none of them gives probabilities, the blind
     guess stands in, which holds all tokens for equally likely."""
     known = run.metrics.get("baseline", {})
-    score = TASKS[run.recipe["task"]].main_score
+    score = main_score(run)
     tokens = target_tokens(run)
     if score != "perplexity" or not tokens or any(told.get(score) is not None for told in known.values()):
         return known

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from lstmlab.analysis.architecture import PAIRS
+from lstmlab.analysis.comparison import main_score
 from lstmlab.analysis.outputs import target_tokens
 from lstmlab.analysis.verdict import Curves, History, Verdict, series, verdict
 from lstmlab.metrics import SCORES
 from lstmlab.report import Figure, Section, number
-from lstmlab.tasks import TASKS
 from lstmlab.training.run import Run
 
 __all__ = ["Curves", "Verdict", "judge", "section", "series", "verdict"]
@@ -50,7 +50,7 @@ def _kept(run: Run, least: int) -> str:
     if run.recipe["training"].get("best", "loss") == "loss" or best == least:
         kept = "The weights of the epoch with the least validation loss are the ones kept and scored"
         return f"{kept} (epoch {least}, marked in the figure)."
-    score = SCORES[TASKS[run.recipe["task"]].main_score].title
+    score = SCORES[main_score(run)].title
     return (
         f"The weights of the epoch with the best validation {score} are the ones kept and scored (epoch {best}); the "
         f"figure marks the one with the least validation loss (epoch {least})."
@@ -122,9 +122,14 @@ def _figures(history: History, found: Verdict, run: Run) -> list[Figure]:
 def _panels(history: History, run: Run) -> list[tuple[str, str, float]]:
     """What is drawn over the epochs: (score, title with unit, scale), those that the history knows."""
     task = run.recipe["task"]
-    unit = "squared scaled units" if task == "forecasting" else "nats a token" if task in PAIRS else "nats"
+    units = {"forecasting": "squared scaled units", "tagging": "nats a word"} | dict.fromkeys(PAIRS, "nats a token")
+    unit = units.get(task, "nats")
     plain = "accuracy" if np.isfinite(series(history, "train", "accuracy")).any() else "mae"
-    of_texts = {"translation": ["token_accuracy", "bleu"], "dialogue": ["token_accuracy", "distinct_2"]}
+    of_texts = {
+        "tagging": ["accuracy", "span_f1"],
+        "translation": ["token_accuracy", "bleu"],
+        "dialogue": ["token_accuracy", "distinct_2"],
+    }
     wanted = of_texts.get(task, [plain])
     known = [
         score for score in wanted if any(np.isfinite(series(history, part, score)).any() for part in ("train", "valid"))

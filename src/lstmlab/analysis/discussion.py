@@ -13,6 +13,7 @@ from lstmlab.analysis import (
     overview,
     scarcity,
     sentences,
+    taggings,
 )
 from lstmlab.analysis.answers import Answers, by_length
 from lstmlab.analysis.outputs import Outputs
@@ -80,9 +81,11 @@ def _assess(run: Run, verdict: curves.Verdict) -> tuple[list[str], list[str]]:
         (good if near is None else bad).append(forecasts.held_words(told))
     if horizons.applies(run):
         ahead = horizons.Ahead.of(run)
-        if ahead.last_useful:
-            (good if ahead.last_useful == ahead.horizon else bad).append(horizons.reach_words(ahead))
+        if ahead.last_useful and (reach := horizons.reach_words(ahead)):
+            (good if ahead.last_useful == ahead.horizon else bad).append(reach)
         bad += horizons.weaknesses(ahead)
+    if taggings.applies(run):
+        bad += list(filter(None, [taggings.kind_words(taggings.Taggings.of(run))]))
     if sentences.translates(run) or sentences.replies(run):
         _assess_outputs(run, Outputs.of(run), good, bad)
     return good, bad
@@ -128,6 +131,9 @@ def _bad_outputs(run: Run) -> list[str]:
         ]
     if horizons.applies(run):
         return [horizons.copy_words(horizons.Ahead.of(run)), *filter(None, [horizons.bias_words(run)])]
+    if taggings.applies(run):
+        mistakes = taggings.Taggings.of(run)
+        return [taggings.claim(mistakes), *filter(None, [taggings.seen_words(mistakes)])]
     if sentences.translates(run) or sentences.replies(run):
         return _bad_texts(run, Outputs.of(run))
     return []

@@ -3,7 +3,7 @@
 import shlex
 from datetime import datetime
 
-from lstmlab.analysis import ANALYSES, alignments, curves, errors, forecasts, horizons, overview, sentences
+from lstmlab.analysis import ANALYSES, alignments, curves, errors, forecasts, horizons, overview, sentences, taggings
 from lstmlab.analysis.answers import Answers
 from lstmlab.analysis.architecture import listed, model_words
 from lstmlab.analysis.discussion import discussion
@@ -48,6 +48,9 @@ def observations(run: Run) -> list[str]:
         told.append(forecasts.held_words(forecasts.Forecasts.of(run)))
     if horizons.applies(run):
         told += [horizons.claim(horizons.Ahead.of(run)), horizons.copy_words(horizons.Ahead.of(run))]
+    if taggings.applies(run):
+        mistakes = taggings.Taggings.of(run)
+        told += [taggings.claim(mistakes), *filter(None, [taggings.seen_words(mistakes)])]
     if sentences.translates(run):
         told.append(sentences.summary(run, Outputs.of(run)))
     if sentences.replies(run):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmlab.analysis.comparison import EVEN
 from lstmlab.metrics import format_score
 from lstmlab.report import Figure, Section, Table, excerpt
 from lstmlab.training.run import Run
@@ -18,8 +19,6 @@ Values = NDArray[np.float64]
 COPY = 0.5
 """A forecast one step ahead that is nearer to the last value than this share of what the naive one misses by, and no
 better, is called its copy."""
-EVEN = 0.02
-"""Skill (share of the naive error saved) within which two methods count as equal."""
 STEPS = (1, 2, 3, 6, 12, 24, 48, 96, 192, 336, 720)
 COLOURS = {"model": "#D55E00", "truth": "#1f2933"}
 RIVALS = ("#56B4E9", "#009E73", "#7b8794", "#CC79A7")
@@ -159,7 +158,7 @@ def reach_words(told: Ahead) -> str:
     if not told.comparable:
         return ""
     if told.horizon == 1:
-        return "It beats every naive forecast." if told.last_useful else ""
+        return "It beats every naive forecast." if told.skill() > EVEN else ""
     first, half = told.skill(0, 1), told.horizon // 2
     late = told.skill(half)
     reach = told.last_useful
@@ -271,7 +270,7 @@ def _by_step(told: Ahead) -> Figure:
         axes.plot(at, told.errors["model"], color=COLOURS["model"], label="this model")
         axes.set(title="Error by steps ahead", xlabel="Steps ahead", ylabel="Mean absolute error")
         axes.set_ylim(bottom=0)
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=7, loc="lower right", ncols=3)
 
     return Figure("error-by-step", "Mean absolute error by steps ahead.", draw, width=5.4, height=2.2)
 

@@ -63,6 +63,8 @@ def _aim(run: Run) -> str:
         turns = asked.get("turns") or 1
         before = f"up to {turns} turns" if turns > 1 else "the turn"
         return f"To be learned: a reply to {before} of a conversation before it."
+    if run.recipe["task"] == "tagging":
+        return "To be learned: a tag for each word of a sentence."
     names = list(run.predictions[0].get("probabilities", {})) if run.predictions else []
     if not names:
         return "To be learned: the label of a text."

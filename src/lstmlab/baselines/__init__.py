@@ -2,11 +2,13 @@
 
 from lstmlab.baselines.forecasts import drift, last_value, mean, seasonal_naive
 from lstmlab.baselines.labels import MANY, linear_signals, linear_text, majority
+from lstmlab.baselines.tags import linear_tags, most_frequent_tags
 from lstmlab.baselines.texts import Retrieval, WordForWord, copy_source
 from lstmlab.baselines.words import PIECE, TOKEN, WORD
 
 __all__ = [
     "MANY", "linear_text", "linear_signals", "majority",
+    "most_frequent_tags", "linear_tags",
     "last_value", "seasonal_naive", "drift", "mean",
     "Retrieval", "WordForWord", "copy_source",
     "PIECE", "TOKEN", "WORD",

@@ -17,6 +17,7 @@ from lstmlab.cli import app
 from lstmlab.cli.console import Console, counted, tell, utf8
 from lstmlab.cli.continued import continued, short, tested
 from lstmlab.cli.search import PredictSearch, Search, spelled, with_search
+from lstmlab.cli.tagged import columns, tagged_line
 from lstmlab.disk import save
 from lstmlab.errors import InputError, unknown
 
@@ -194,6 +195,8 @@ class Asking:
             return _csv(self.rows)
         if self.result.writes:
             return "".join(f"{line}\n" for line in self._lines(self.rows))
+        if self.result.run.recipe["task"] == "tagging":
+            return columns(self.rows)
         return "".join(f"{one['prediction']}\n" for _, one in self.rows)
 
     def _draw(self, asked: list[Any]) -> None:
@@ -301,6 +304,8 @@ def answer_line(given: Any, answer: dict[str, Any]) -> str:
     """`positive  97.1 %  (negative 2.9 %)  A text …`, the numbers of a forecast, or a written answer."""
     if isinstance(answer["prediction"], str) and "probabilities" not in answer:
         return one_line(answer["prediction"])
+    if "certainty" in answer:
+        return tagged_line(given, answer["prediction"], coloured=sys.stdout.isatty())
     if "probabilities" not in answer:
         return " ".join(map(short, answer["prediction"]))
     shares = [(" ".join(name.split()), share) for name, share in answer["probabilities"].items()]
@@ -315,7 +320,7 @@ def one_line(text: str) -> str:
     return " ".join(text.splitlines())
 
 
-OUTPUTS = (".csv", ".jsonl", ".ndjson", ".txt", "")
+OUTPUTS = (".csv", ".jsonl", ".ndjson", ".txt", ".conll", ".tsv", "")
 DRAWINGS = (".svg", ".png")
 
 

@@ -18,6 +18,7 @@ from lstmlab.metrics.labels import (
     per_class,
 )
 from lstmlab.metrics.scores import SCORES, Score, format_score
+from lstmlab.metrics.tags import SpanScore, macro_span_f1, span_scores
 from lstmlab.metrics.texts import (
     TOKENIZERS,
     TextScores,
@@ -37,6 +38,7 @@ __all__ = [
     "Bin", "ClassScore", "accuracy", "calibration", "calibration_error", "confusion", "interval", "loss", "macro_f1",
     "per_class",
     "mae", "mase", "mase_scale", "mse", "rmse", "smape", "quantile_loss", "coverage",
+    "SpanScore", "span_scores", "macro_span_f1",
     "TOKENIZERS", "TextScores", "corpus_scores", "sentence_bleu", "sentence_chrf", "exact_match", "token_accuracy",
     "perplexity", "distinct", "repeated_share", "generic_share",
 ]  # fmt: skip

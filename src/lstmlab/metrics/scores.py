@@ -32,6 +32,12 @@ SCORES = {
     for score in (
         Score("accuracy", "Accuracy", "%", True, 100.0),
         Score("macro_f1", "Macro F1", "%", True, 100.0),
+        Score("span_f1", "Span F1 (strict)", "%", True, 100.0),
+        Score("span_precision", "Span precision", "%", True, 100.0),
+        Score("span_recall", "Span recall", "%", True, 100.0),
+        Score("span_f1_macro", "Span F1, mean of kinds", "%", True, 100.0),
+        Score("span_f1_lenient", "Span F1 (conlleval)", "%", True, 100.0),
+        Score("accuracy_unseen", "Accuracy on unseen words", "%", True, 100.0),
         Score("loss", "Loss", "nats", False),
         Score("calibration_error", "Calibration error", "%", False, 100.0),
         Score("rmse", "RMSE", "series", False),

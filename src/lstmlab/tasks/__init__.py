@@ -3,6 +3,9 @@
 from lstmlab.tasks.classification import TextClassification
 from lstmlab.tasks.forecasting import Forecasting
 from lstmlab.tasks.seq2seq import Dialogue, Translation
+from lstmlab.tasks.tagging import Tagging
 from lstmlab.tasks.task import Task
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (TextClassification, Translation, Dialogue, Forecasting)}
+TASKS: dict[str, type[Task]] = {
+    task.name: task for task in (TextClassification, Tagging, Translation, Dialogue, Forecasting)
+}

@@ -76,7 +76,7 @@ class TextClassification:
 
     name: ClassVar[str] = "classification"
     Recipe: ClassVar[type[Recipe]] = ClassificationRecipe
-    main_score: ClassVar[str] = "accuracy"
+    main_scores: ClassVar[tuple[str, ...]] = ("accuracy",)
 
     def __init__(
         self,

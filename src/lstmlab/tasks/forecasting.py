@@ -78,7 +78,7 @@ class Forecasting:
 
     name: ClassVar[str] = "forecasting"
     Recipe: ClassVar[type[Recipe]] = ForecastingRecipe
-    main_score: ClassVar[str] = "mae"
+    main_scores: ClassVar[tuple[str, ...]] = ("mae",)
 
     def __init__(
         self,

@@ -71,7 +71,7 @@ class Translation:
 
     name: ClassVar[str] = "translation"
     Recipe: ClassVar[type[Recipe]] = TranslationRecipe
-    main_score: ClassVar[str] = "bleu"
+    main_scores: ClassVar[tuple[str, ...]] = ("bleu",)
     bounded: ClassVar[bool] = True
     """Whether the length of an answer is bounded by that of its source."""
 
@@ -228,7 +228,7 @@ class Dialogue(Translation):
 
     name: ClassVar[str] = "dialogue"
     Recipe: ClassVar[type[Recipe]] = DialogueRecipe
-    main_score: ClassVar[str] = "perplexity"
+    main_scores: ClassVar[tuple[str, ...]] = ("perplexity",)
     bounded: ClassVar[bool] = False
 
     def _text_scores(self, answers: Sequence[Mapping[str, Any]]) -> Scores:

@@ -68,8 +68,8 @@ class Task(Protocol):
 
     name: ClassVar[str]
     Recipe: ClassVar[type[Recipe]]
-    main_score: ClassVar[str]
-    """The score a summary names first: a name in `metrics.SCORES`."""
+    main_scores: ClassVar[tuple[str, ...]]
+    """The first of these that a run has is what a summary names first: names in `metrics.SCORES`."""
     recipe: Any
     """The settings it was made from."""
 

@@ -274,8 +274,8 @@ class Training:
             return -float(self.moment.epoch)
         if self.settings.best == "loss":
             return valid["loss"]
-        value = valid[self.task.main_score]
-        return -value if SCORES[self.task.main_score].higher_is_better else value
+        score = next(name for name in self.task.main_scores if name in valid)
+        return -valid[score] if SCORES[score].higher_is_better else valid[score]
 
     def _watch_plateau(self, better: bool) -> None:
         moment, optimizer = self.moment, self.settings.optimizer

@@ -11,12 +11,13 @@ from lstmlab.data import contents
 from lstmlab.data.corpus import Corpus, Part
 from lstmlab.data.datasets import dialogues, files, pair_tables, sequences
 from lstmlab.data.datasets.times import Step
-from lstmlab.data.guess import guess
+from lstmlab.data.guess import TAGGED, guess
 from lstmlab.data.load import DataSettings, read
 from lstmlab.data.pairs import DialogueData, PairSettings, TranslationData, read_part
 from lstmlab.data.panel import Windows
 from lstmlab.data.series import read_on
 from lstmlab.data.series_settings import SeriesSettings
+from lstmlab.data.tagging import TaggingData, read_file, sound, words_of
 from lstmlab.errors import InputError
 from lstmlab.recipe import validate
 from lstmlab.training.run import Run
@@ -39,6 +40,8 @@ def labelled(run: Run, file: Path, encoding: str | None = None) -> tuple[Part, t
             raise InputError(said) from error
     if task == "forecasting":
         return _windows(run, file, encoding), ()
+    if task == "tagging":
+        return _tagged(run, file, encoding, labelled=True), ()
     if measured(run):
         return _sequences(run, file, encoding, labelled=True), ()
     if "text" not in data:
@@ -93,14 +96,30 @@ def _sequences(run: Run, file: Path, encoding: str | None, *, labelled: bool) ->
     return sequences.corpus(frame, name, label, str(file))
 
 
+def _columns(run: Run, file: Path) -> bool:
+    """Whether a file holds sentences in columns, a word a line, rather than a sentence a line."""
+    return run.recipe["task"] == "tagging" and file.name.lower().removesuffix(".gz").endswith(TAGGED)
+
+
+def _tagged(run: Run, file: Path, encoding: str | None, *, labelled: bool) -> Corpus:
+    """The sentences of a file as the run's own are written; where tags are not asked for, none are read."""
+    settings = validate(TaggingData, run.recipe["data"], f"{run.folder / 'recipe.yaml'}: data")
+    table, _ = read_file(settings, file, labelled=labelled, encoding=encoding)
+    if labelled:
+        table, _ = sound(table, run.saved_task["scheme"], str(file), repair=settings.repair)
+    return Corpus.of(table)
+
+
 def read_inputs(run: Run, file: Path, encoding: str | None = None) -> list[Any]:
     """The inputs in a file: one a line, or the column the run was trained on."""
     data = run.recipe["data"]
     encoding = encoding or data.get("encoding", "utf-8")
-    if not files.known(file):
+    if not files.known(file) and not _columns(run, file):
         return parse_lines(run, contents.read_text(file, encoding=encoding), str(file))
     if run.recipe["task"] in PAIRS:
         return _sources(run, file, encoding)
+    if run.recipe["task"] == "tagging":
+        return _tagged(run, file, encoding, labelled=False).inputs
     if measured(run):
         return _sequences(run, file, encoding, labelled=False).inputs
     if "text" not in data:
@@ -166,6 +185,8 @@ def parse_input(run: Run, text: str, where: str) -> Any:
         return "\n".join([turn.strip() for turn in turns][-int(run.recipe["data"]["turns"]) :])
     if task == "translation":
         return dialogues.flat(text)
+    if task == "tagging":
+        return words_of(text)
     if task != "forecasting" and not measured(run):
         return text
     try:

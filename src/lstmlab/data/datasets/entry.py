@@ -60,6 +60,8 @@ class NamedSet:
 
     Sets for dialogue have none: their `inputs` are whole dialogues, a turn a line, and their `target` is null.
     """
+    tags: tuple[str, ...] = ()
+    """Of tagged sentences with several kinds of tags: the columns that hold them, the usual one first."""
     numeric: bool = False
     """Of classification: whether inputs are sequences of numbers (lists of steps) rather than texts."""
     series: SeriesHints | None = None

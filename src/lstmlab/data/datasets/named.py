@@ -14,7 +14,7 @@ import polars as pl
 
 from lstmlab.data import cache, fetch
 from lstmlab.data.corpus import Corpus, Source
-from lstmlab.data.datasets import conversations, sequences, series_sets, translations
+from lstmlab.data.datasets import conversations, sequences, series_sets, tagged_sets, translations
 from lstmlab.data.datasets.entry import Frames, NamedSet, from_tar, from_zip, lines
 from lstmlab.data.datasets.entry import frame as table_of
 from lstmlab.data.datasets.folders import read_folders
@@ -301,5 +301,6 @@ NAMED = {
         *conversations.CONVERSATIONS.values(),
         *sequences.SEQUENCES.values(),
         *series_sets.SERIES.values(),
+        *tagged_sets.TAGGED.values(),
     )
 }

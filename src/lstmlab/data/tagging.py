@@ -1,0 +1,170 @@
+"""From the `data` block of a recipe to sentences whose words are tagged."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import polars as pl
+from pydantic import BeforeValidator
+
+from lstmlab.baselines import WORD
+from lstmlab.data import cache, spans
+from lstmlab.data.corpus import Corpus, Dataset, Source, shuffled
+from lstmlab.data.datasets import named, tagged
+from lstmlab.data.load import Watch
+from lstmlab.data.parts import PartedData
+from lstmlab.data.spans import Scheme
+from lstmlab.errors import InputError, unknown
+
+# `text=1` is a number to YAML, and the first column to whoever types it.
+Column = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
+
+
+class TaggingData(PartedData):
+    """Which sentences to learn to tag, and how they are parted.
+
+    One's own are columns (a word a line, blank lines between sentences), CoNLL-U, or JSON lines.
+    """
+
+    text: Column | None = None
+    """The column of the words: its number (from 1), a name of CoNLL-U or a JSON field; guessed where not given."""
+    label: Column | None = None
+    """The column of the tags: likewise; of a named set with several kinds of tags, which of them."""
+    scheme: Scheme | None = None
+    """How tags mark spans: bio, iob1, bioes, or plain for tags that mark none. null: what the training part shows."""
+    repair: bool = False
+    """Mend tags that cannot stand where they do (I-X after O) as conlleval reads them, instead of refusing them."""
+
+    def idle(self) -> dict[str, str]:
+        """What a named set leaves without effect."""
+        reasons = super().idle()
+        if self.name is not None:
+            reasons["text"] = f"it names a column of one's own file; data.name is {self.name}"
+            chosen = named.NAMED.get(self.name)
+            if chosen is not None and not chosen.tags:
+                reasons["label"] = f"{self.name} has one kind of tags"
+        return reasons
+
+
+def load_tagged(settings: TaggingData, seed: int, watch: Watch = Watch()) -> Dataset:
+    """The parts a recipe names, each with inputs (lists of words) and target (lists of tags of one scheme).
+
+    Raises InputError for every fault of file, line, column or name.
+    """
+    tables, source = _read_named(settings, watch) if settings.name is not None else _read_own(settings, watch)
+    scheme = settings.scheme or spans.scheme_of(tables["train"]["target"].to_list())
+    parts: dict[str, pl.DataFrame] = {}
+    for part, table in tables.items():
+        parts[part], told = sound(table, scheme, f"{source.name}, {part} part", repair=settings.repair)
+        source = source.then(*told)
+    found, steps = _complete({name: Corpus.of(table) for name, table in parts.items()}, settings, seed)
+    return Dataset(found["train"], found.get("valid"), found["test"], source.then(*steps))
+
+
+def sound(table: pl.DataFrame, scheme: Scheme, where: str, *, repair: bool) -> tuple[pl.DataFrame, list[str]]:
+    """A part all of whose tags can stand where they do, written in one way (BILOU as BIOES), and what was mended."""
+    if scheme == "plain":
+        return table, []
+    targets, wrong, written = table["target"].to_list(), 0, []
+    for row, tags in enumerate(targets):
+        _, places = spans.spans(tags, scheme)
+        if places and not repair:
+            at = places[0]
+            words = table["inputs"][row]
+            before = tags[at - 1] if at else "the beginning of the sentence"
+            raise InputError(
+                f'{where}, sentence {table["id"][row]}: "{words[at]}" is tagged {tags[at]} after {before}, which '
+                f"cannot be in {scheme.upper()}. Mend such tags with data.repair=true, or name another data.scheme"
+            )
+        wrong += len(places)
+        written.append(spans.repaired(tags, scheme) if places else spans.converted(tags, scheme, scheme))
+    told = f"{where}: {wrong:,} tags that could not stand where they did were mended as conlleval reads them."
+    return table.with_columns(target=pl.Series(written, dtype=pl.List(pl.String))), [told] if wrong else []
+
+
+def _read_named(settings: TaggingData, watch: Watch) -> tuple[dict[str, pl.DataFrame], Source]:
+    name = str(settings.name)
+    fitting = [entry.name for entry in named.NAMED.values() if entry.task == "tagging"]
+    if name not in named.NAMED:
+        raise unknown("data set", name, fitting)
+    chosen = named.NAMED[name]
+    if chosen.task != "tagging":
+        raise InputError(f"{name} is a data set for {chosen.task}, not for tagging. For that: {', '.join(fitting)}")
+    frames, _, source = named.open_tables(
+        chosen, announce=watch.say, progress=lambda done, total: watch.progress(f"fetching {name}", done, total)
+    )
+    label = settings.label or (chosen.tags[0] if chosen.tags else "target")
+    if chosen.tags and label not in chosen.tags:
+        raise unknown("kind of tags", label, chosen.tags)
+    return {part: table.select("id", "inputs", pl.col(label).alias("target")) for part, table in frames.items()}, source
+
+
+def _read_own(settings: TaggingData, watch: Watch) -> tuple[dict[str, pl.DataFrame], Source]:
+    if settings.path is None:
+        raise InputError("no data: give data.name=NAME (see `lstmlab data list`) or data.path=FILE")
+    given = {
+        part: Path(file)
+        for part, file in (("train", settings.path), ("valid", settings.valid), ("test", settings.test))
+        if file is not None
+    }
+    parts, steps = {}, []
+    for part, file in given.items():
+        watch.say(f"Reading {file}")
+        parts[part], told = read_file(settings, file)
+        steps += [f"{part}: {line}" if len(given) > 1 else line for line in told]
+    path = Path(settings.path)
+    checksums = {part: cache.digest(file) for part, file in given.items()}
+    source = Source(path.name, "files of one's own", address=str(path), checksums=checksums, steps=tuple(steps))
+    return parts, source
+
+
+def read_file(
+    settings: TaggingData, file: Path, *, labelled: bool = True, encoding: str | None = None
+) -> tuple[pl.DataFrame, list[str]]:
+    """One more file with the columns of `settings`."""
+    own = settings.name is None
+    return tagged.read_tagged(
+        file,
+        words=settings.text if own else None,
+        tags=settings.label if labelled else None,
+        encoding=encoding or settings.encoding,
+        tagged=labelled,
+    )
+
+
+def _complete(parts: dict[str, Corpus], settings: TaggingData, seed: int) -> tuple[dict[str, Corpus], list[str]]:
+    """Split off the parts that are missing, whole sentences drawn by chance, and limit the training part."""
+    steps = []
+    for part, fraction in (("test", settings.test_fraction), ("valid", settings.valid_fraction)):
+        if part == "valid" and settings.limit is not None and settings.limit < len(parts["train"]):
+            parts["train"] = _drawn(parts["train"], settings.limit, seed)[1]
+            steps.append(f"Training part limited to {settings.limit:,} sentences, seed {seed}.")
+        if part not in parts:
+            count = max(1, round(fraction * len(parts["train"])))
+            if count >= len(parts["train"]):
+                raise InputError(
+                    f"{len(parts['train'])} sentences are too few to split off {fraction:.0%}: give the parts as files "
+                    "of their own (data.valid, data.test) or add sentences"
+                )
+            parts["train"], parts[part] = _drawn(parts["train"], count, seed)
+            purpose = "testing" if part == "test" else "validation"
+            steps.append(f"{count:,} sentences split off for {purpose}, seed {seed}.")
+    return parts, steps
+
+
+def _drawn(corpus: Corpus, count: int, seed: int) -> tuple[Corpus, Corpus]:
+    """The rest, and `count` sentences drawn by chance; both in their order."""
+    order = shuffled(len(corpus), seed)
+    return corpus.take(np.sort(order[count:])), corpus.take(np.sort(order[:count]))
+
+
+def words_of(text: str) -> list[str]:
+    """The words and marks of a typed sentence."""
+    return re.findall(rf"{WORD}|[^\w\s]", text)
+
+
+def kinds(tags: Sequence[Sequence[str]]) -> list[str]:
+    """All tags that occur, by alphabet."""
+    return sorted({tag for sentence in tags for tag in sentence})
