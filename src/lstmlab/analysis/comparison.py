@@ -136,5 +136,7 @@ def _interval(run: Run, score: str, value: float | None) -> tuple[float, float] 
     if value is None or np.isnan(value) or not run.predictions:
         return None
     if score == "accuracy":
-        return metrics.interval(float(value), len(run.predictions))
+        # A tagger's is of words.
+        count = run.metrics.get("details", {}).get("words", len(run.predictions))
+        return metrics.interval(float(value), int(count))
     return Outputs.of(run).scores.intervals["bleu"] if score == "bleu" else None
