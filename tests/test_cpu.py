@@ -19,7 +19,7 @@ from lstmlab.kernels import passes, room
 from lstmlab.nn import Recurrent
 from lstmlab.types import Padded
 
-pytestmark = pytest.mark.usefixtures("many_threads")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("many_threads")]
 
 LSTM = CELLS["lstm"]
 SINGLE = torch.float32

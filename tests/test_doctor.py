@@ -17,6 +17,8 @@ from lstmlab.cells import CELLS, Cell, State
 from lstmlab.kernels import checkup, native
 from lstmlab.types import Padded
 
+pytestmark = pytest.mark.slow
+
 LSTM = CELLS["lstm"]
 
 

@@ -22,6 +22,8 @@ from lstmlab.nn.stepping import Stepping, join
 from lstmlab.recipe import idle_paths
 from lstmlab.types import Padded
 
+pytestmark = pytest.mark.slow
+
 SOURCE, TARGET = 12, 13
 CONTEXTS = {
     "state": {"context": "state"},

@@ -22,6 +22,8 @@ from lstmlab.kernels.equations import Expression, Number, Operation, Symbol, equ
 from lstmlab.kernels.letters import Letters
 from odd_cells import ALL, BLIND, DAMPED, EVERYTHING, TWO_OF_ONE
 
+pytestmark = pytest.mark.slow
+
 over_cells = pytest.mark.parametrize("cell", ALL, ids=lambda cell: cell.name)
 
 ARITHMETIC = {

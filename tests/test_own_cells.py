@@ -20,6 +20,8 @@ from lstmlab.nn import Recurrent
 from lstmlab.types import Padded
 from odd_cells import ALL
 
+pytestmark = pytest.mark.slow
+
 MINE = '''"""A damped oscillator."""
 from lstmlab.cells import Cell, State, sigmoid, tanh
 

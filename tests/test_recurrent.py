@@ -16,6 +16,8 @@ from lstmlab.nn.recurrent import RecurrentSettings
 from lstmlab.nn.regularisation import drop_weights, lock_dropout
 from lstmlab.types import Padded
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def seeded() -> None:

@@ -15,6 +15,8 @@ from lstmlab.kernels import reference, scan
 from lstmlab.kernels.noise import Noise
 from lstmlab.kernels.weights import Weights
 
+pytestmark = pytest.mark.slow
+
 SMALL, WIDE = (3, 4), (2, scan.WIDE // 2)
 """Rows and units that are scanned in chunks where there are many steps, and such that never are."""
 

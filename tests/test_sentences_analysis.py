@@ -19,6 +19,8 @@ from lstmlab.report import unlabelled
 from lstmlab.training.experiment import recipe_class
 from lstmlab.training.run import Run
 
+pytestmark = pytest.mark.slow
+
 GOOD = [row("the cat sees a dog", "le chat voit un chien", "le chat voit un chien")] * 2
 
 

@@ -23,6 +23,8 @@ from lstmlab.tasks import TASKS
 from lstmlab.types import Example
 from test_cli import Shell
 
+pytestmark = pytest.mark.slow
+
 NAMES = "Anna Ben Clara Dora Emil Fay Gus Hana".split()
 TOWNS = ["Lyon", "Rome", "Oslo", "New York", "San Jose", "Rio"]
 VERBS = "visits likes leaves paints".split()

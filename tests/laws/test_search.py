@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from lstmlab.decoding import Hypothesis, Marks, SearchSettings
 from toy_search import END, MARKS, Toy, allowed, everything, plain, run, slow_beam, toy
 
+pytestmark = pytest.mark.slow
+
 seeds = st.integers(0, 10_000)
 quick = effort(max_examples=15, deadline=None)
 
