@@ -291,7 +291,7 @@ def test_unseen_words_are_those_of_no_training_sentence(result: Result) -> None:
 
 
 def test_some_with_and_some_without_tags(result: Result) -> None:
-    with pytest.raises(ValueError, match="some examples have tags and some have none"):
+    with pytest.raises(ValueError, match="some examples have a target and some have none"):
         result.predictor.task.encode([Example("1", ["a"], ["O"]), Example("2", ["a"])], "it")
     with pytest.raises(InputError, match="it: 2 words and 1 tags"):
         result.predictor.task.encode([Example("1", ["a", "b"], ["O"])], "it")

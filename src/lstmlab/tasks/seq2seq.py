@@ -20,7 +20,7 @@ from lstmlab.decoding import SearchSettings
 from lstmlab.nn.encoder_decoder import EncoderDecoder, EncoderDecoderSettings
 from lstmlab.tasks import rivals, writing
 from lstmlab.tasks.forcing import TeacherForcing
-from lstmlab.tasks.task import Recipe, Scores
+from lstmlab.tasks.task import Recipe, Scores, known_targets
 from lstmlab.types import Batch, Example, Loss, Padded
 
 R = TypeVar("R", bound="PairRecipe")
@@ -126,14 +126,11 @@ class Translation:
     def encode(self, examples: Part | Sequence[Example], where: str) -> EncodedPairs:
         """Tokens of both sides (from the cache where these very texts were encoded before)."""
         inputs = [example.inputs for example in examples]
-        wanted = [example.target for example in examples]
-        known = [one for one in wanted if one is not None]
-        if known and len(known) < len(wanted):
-            raise ValueError(f"{where}: some examples have a target and some have none")
+        known = known_targets(examples, where)
         fingerprint = examples.fingerprint if isinstance(examples, Corpus) else None
         source = self._tokens("source", self.languages.source.sources, inputs, fingerprint)
         target = self._tokens("target", self.languages.target.targets, known, fingerprint) if known else None
-        return EncodedPairs(inputs, known or None, source, target)
+        return EncodedPairs(inputs, known, source, target)
 
     def _tokens(
         self, side: str, encode: Callable[[list[str]], Tokens], texts: list[str], fingerprint: str | None

@@ -19,7 +19,7 @@ from lstmlab.data.words import WordEncoder, Words, WordSettings
 from lstmlab.errors import InputError
 from lstmlab.nn.crf import Allowed
 from lstmlab.nn.tagger import Tagger, TaggerSettings
-from lstmlab.tasks.task import Recipe, Scores
+from lstmlab.tasks.task import Recipe, Scores, known_targets
 from lstmlab.types import Batch, Example, Loss, Padded
 
 NATS, RIGHT, TOKENS, COUNTED = range(4)
@@ -114,12 +114,9 @@ class Tagging:
     def encode(self, examples: Part | Sequence[Example], where: str) -> EncodedSentences:
         """Words and tags as numbers. A tag that training never saw is -1: it counts as missed in every score."""
         inputs = [example.inputs for example in examples]
-        targets = [example.target for example in examples]
-        known = [target for target in targets if target is not None]
-        if known and len(known) < len(targets):
-            raise ValueError(f"{where}: some examples have tags and some have none")
+        known = known_targets(examples, where)
         words = self.encoder.encode(inputs, where)
-        if not known:
+        if known is None:
             return EncodedSentences(words, None, list(map(list, inputs)), None)
         ids = {tag: at for at, tag in enumerate(self.tags)}
         for sentence, tags in zip(inputs, known, strict=True):

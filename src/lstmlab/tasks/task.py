@@ -153,3 +153,11 @@ class Task(Protocol):
     def journey(self, example: Example) -> Sequence[tuple[str, str]]:
         """One example on its way from raw to tensor: (stage, what it looks like there)."""
         ...
+
+
+def known_targets(examples: Sequence[Example], where: str) -> list[Any] | None:
+    """The targets of examples that all have one; None where none has. Raises ValueError where only some have."""
+    known = [example.target for example in examples if example.target is not None]
+    if known and len(known) < len(examples):
+        raise ValueError(f"{where}: some examples have a target and some have none")
+    return known or None
