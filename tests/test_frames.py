@@ -80,12 +80,13 @@ def test_every_plain_column_keeps_what_it_is(tmp_path: Path) -> None:
             "kind": pl.Series(["a", "b"], dtype=pl.Categorical),
             "empty": pl.Series([None, None], dtype=pl.Null),
             "list": [[1], [2]],
+            "held": [{"a": 1}, {"a": 2}],
         }
     )
     kept = files.read_table(api._kept_frame(table, tmp_path))
     assert kept.to_dict(as_series=False) == {
         "flag": [True, None], "day": table["day"].to_list(), "count": [3, None], "whole": [1, None],
-        "part": [0.1, None], "kind": ["a", "b"], "empty": [None, None],
+        "part": [0.1, None], "kind": ["a", "b"], "empty": [None, None], "list": [["1"], ["2"]],
     }  # fmt: skip
     assert kept["whole"].dtype == pl.Int64, "as names of series or labels they have no .0"
 

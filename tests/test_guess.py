@@ -1,6 +1,7 @@
 """Files are recognised for what they are, with reasons; where it is unsure, the guess says what to type."""
 
 import io
+import json
 import os
 import shlex
 import tarfile
@@ -41,6 +42,22 @@ def test_a_table_of_reviews_in_every_format(tmp_path: Path) -> None:
         }
         assert '"stars" looks like a label: 5 different values in 60 rows.' in found.reasons
         assert not found.alternatives
+
+
+def test_lists_of_words_and_tags(tmp_path: Path) -> None:
+    rows = [{"id": at, "tokens": ["Anna", f"w{at}"], "ner_tags": ["B-PER", "O"]} for at in range(20)]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    found = guess(path)
+    assert (found.task, found.settings, found.sure) == ("tagging", {"data.path": str(path)}, True)
+    assert found.reasons == ('"tokens" holds lists of words, and "ner_tags" a tag for each of them.',)
+    frame = pl.DataFrame(rows).rename({"tokens": "left", "ner_tags": "right"})
+    assert guess(frame).settings == {"data.text": "left", "data.label": "right"}
+    frame.write_parquet(tmp_path / "a.parquet")
+    assert guess(tmp_path / "a.parquet").settings.keys() == {"data.path", "data.text", "data.label"}
+    ragged = frame.with_columns(pl.col("right").list.head(1))
+    assert guess(ragged).task == "classification", "lists of other lengths are no tags, unless their names say so"
+    assert guess(ragged.rename({"left": "tokens", "right": "tags"})).task == "tagging"
 
 
 def test_data_frames_have_no_path() -> None:
@@ -281,8 +298,10 @@ def test_published_sentence_pairs_are_asked_about(tmp_path: Path) -> None:
     if not os.environ.get("LSTMLAB_DATA") or not path.exists():
         pytest.skip("LSTMLAB_DATA is not set, or holds no sick")
     found = guess(pl.read_csv(io.BytesIO(path.read_bytes()), separator="\t", quote_char=None))
-    assert not found.sure
-    assert any("data.label=entailment_judgment" in typed for typed in (command(found), *found.alternatives))
+    assert (found.task, found.sure) == ("pairs", False)
+    label, score = found.alternatives
+    assert "data.label=entailment_judgment" in label
+    assert "data.label=relatedness_score data.graded=true" in score
 
 
 def test_blank_rows_are_no_reply_that_comes_back():

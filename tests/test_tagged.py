@@ -5,12 +5,14 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 from lstmlab.data import spans
 from lstmlab.data.corpus import Source
 from lstmlab.data.datasets import named
-from lstmlab.data.datasets.tagged import column_rows, read_tagged
+from lstmlab.data.datasets.tagged import column_rows, lists, read_tagged
 from lstmlab.data.tagging import TaggingData, load_tagged, words_of
 from lstmlab.errors import InputError
 
@@ -66,6 +68,25 @@ def test_a_hash_in_the_middle_of_a_sentence_is_a_word(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "word"),
+    [
+        ("# O", True), ("# B-X", True), ("# said", False), ("# sent_id = 1", False), ("# a O", False), ("#", True),
+        ("# O\r", True), ("#\r", False),
+    ],
+)  # fmt: skip
+def test_a_hash_before_a_sentence_is_a_word_where_its_line_is_like_those_of_words(
+    tmp_path: Path, first: str, word: bool
+) -> None:
+    text = f"{first}\na B-X\nb O\n\n{first}\nc O\n"
+    if first == "#":
+        with pytest.raises(InputError, match="line 2: 2 columns, expected 1"):
+            read(tmp_path / "a.conll", text)
+        return
+    found = read(tmp_path / "a.conll", text)
+    assert [words for words, _ in found] == ([["#", "a", "b"], ["#", "c"]] if word else [["a", "b"], ["c"]])
+
+
+@pytest.mark.parametrize(
     ("words", "tags", "found"),
     [
         (None, None, (["1"], ["c"])), ("2", "1", (["a"], ["1"])), ("2", "3", (["a"], ["b"])),
@@ -118,6 +139,39 @@ def test_json_lines(tmp_path: Path) -> None:
     assert read(tmp_path / "d.jsonl", '{"words": ["a"]}', tagged=False) == [(["a"], None)]
 
 
+def test_columns_of_lists(tmp_path: Path) -> None:
+    table = pl.DataFrame({"tokens": [one for one, _ in TWO], "tags": [one for _, one in TWO], "n": [1, 2]})
+    table.write_parquet(tmp_path / "a.parquet")
+    found, steps = read_tagged(tmp_path / "a.parquet")
+    assert list(zip(found["inputs"].to_list(), found["target"].to_list(), strict=True)) == TWO
+    assert steps == []
+    pl.concat([table, table.with_columns(tags=pl.col("tags").list.head(1))]).write_parquet(tmp_path / "b.parquet")
+    with pytest.raises(InputError, match=r"b\.parquet, row 3: 3 words and 1 tags"):
+        read_tagged(tmp_path / "b.parquet")
+    with pytest.raises(InputError, match='row 1, "n": expected a list of words, got 1'):
+        read_tagged(tmp_path / "a.parquet", words="tokens", tags="n")
+
+
+def test_sentences_without_words_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"tokens": [], "tags": []}\n{"tokens": ["a"], "tags": ["O"]}\n', encoding="utf-8")
+    table, steps = read_tagged(path)
+    assert (len(table), steps) == (1, ["1 sentences without words were left out."])
+
+
+def test_lists_of_any_kind() -> None:
+    for values in ([["a"], ["b", "c"]], [("a",), ("b", "c")], [np.array(["a"]), np.array(["b", "c"])]):
+        column = lists(pl.Series("x", values, dtype=pl.Object))
+        assert column is not None
+        assert column.to_list() == [["a"], ["b", "c"]]
+    numbers = lists(pl.Series("x", [[1, 2], None]))
+    assert numbers is not None
+    assert numbers.to_list() == [["1", "2"], None]
+    for other in ([{"a": 1}], [[1.5]], [["a", None]], [[["a"]]]):
+        assert lists(pl.Series("x", other, dtype=pl.Object)) is None
+    assert lists(pl.Series("x", ["a"])) is None
+
+
 def test_words_without_tags(tmp_path: Path) -> None:
     assert read(tmp_path / "a.conll", "Marie\nlives\n\nhere\n", tagged=False) == [
         (["Marie", "lives"], None), (["here"], None)]  # fmt: skip
@@ -156,7 +210,7 @@ def test_no_sentence(tmp_path: Path) -> None:
         ("a.jsonl", '{"tokens": [["a"]], "tags": ["O"]}\n', {}, "expected a list of words"),
         ("a.jsonl", '{"tokens": [], "tags": []}\n', {}, "no sentences"),
         ("a.csv", "word,tag\na,O\n", {}, "expected columns parted by tabs or blanks"),
-        ("a.parquet", "PAR1", {}, "expected columns parted by tabs or blanks"),
+        ("a.parquet", "PAR1", {}, "a damaged Parquet file"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_with_its_line(

@@ -18,11 +18,14 @@ from lstmlab.analysis.alignments import heatmap
 from lstmlab.analysis.document import document, observations
 from lstmlab.data.check import Finding, check
 from lstmlab.data.corpus import Corpus
-from lstmlab.data.datasets import files, named, synthetic
+from lstmlab.data.datasets import files, named, synthetic, tagged
 from lstmlab.data.load import DataSettings, Watch, read
 from lstmlab.data.series_check import check_series
 from lstmlab.data.series_settings import SeriesSettings
-from lstmlab.decoding import SearchSettings
+from lstmlab.data.tag_check import check_tagged
+from lstmlab.data.tagging import TaggingData
+from lstmlab.data.text import UNKNOWN
+from lstmlab.decoding import SearchSettings, StreamSettings
 from lstmlab.disk import save
 from lstmlab.errors import InputError, unknown
 from lstmlab.report import Section, render, write
@@ -96,6 +99,31 @@ class Result:
         return self.run.recipe["task"] in questions.PAIRS
 
     @property
+    def speaks(self) -> bool:
+        """Whether it is a language model, which writes on from what is given."""
+        return self.run.recipe["task"] == "language-model"
+
+    def stream(self, prime: str = "", **draw: Any) -> Iterator[str]:
+        """What a language model writes after `prime`, as it comes: `for piece in run.stream("ROMEO:", length=500)`.
+
+        Settings of the draw: `length` (tokens), `temperature`, `top_k`, `top_p`, `seed`.
+        """
+        found = self.predictor.searching(draw) if draw else self.predictor.search
+        self.predictor.speaking()
+        assert isinstance(found, StreamSettings)
+        return self.predictor.stream(prime, found)
+
+    def unseen(self, text: str) -> list[str]:
+        """The tokens of a text that a language model has never seen, each once."""
+        encoder = self.predictor.speaking().encoder
+        pieces = zip(encoder.pieces(text), encoder.encode([text]).ids.tolist(), strict=True)
+        return list(dict.fromkeys(piece for piece, token in pieces if token == UNKNOWN))
+
+    def likeliest(self, text: str, count: int = 10) -> list[tuple[str, float]]:
+        """The words a language model takes to be likeliest after a text, with their probabilities."""
+        return self.predictor.next_words(text, _whole("count", count, "words"))
+
+    @property
     def forecasts(self) -> bool:
         """Whether it forecasts series."""
         return self.run.recipe["task"] == "forecasting"
@@ -108,7 +136,7 @@ class Result:
         with _as_file(data) as file:
             return carry_on(self.predictor, file, steps, encoding)
 
-    def search(self, changes: Mapping[str, Any]) -> SearchSettings | None:
+    def search(self, changes: Mapping[str, Any]) -> SearchSettings | StreamSettings | None:
         """How answers are searched for with these changes; None where nothing is searched. Refuses idle changes."""
         return self.predictor.searching(changes) if changes else self.predictor.search
 
@@ -162,6 +190,10 @@ class Result:
         """An input a line; the first one is line number `first`."""
         return questions.parse_lines(self.run, text, where, first)
 
+    def parse_typed(self, texts: Sequence[str]) -> list[Any]:
+        """What somebody typed behind a command: an input each, or a pair of texts as two of them."""
+        return questions.parse_typed(self.run, texts)
+
     def parse_input(self, text: str, where: str) -> Any:
         """What somebody typed, as this task's input."""
         return questions.parse_input(self.run, text, where)
@@ -204,6 +236,10 @@ class Result:
         where = shlex.quote(str(self.folder))
         if self.run.recipe["task"] == "classification" and not questions.measured(self.run):
             return f'predict {where} "A text of your own."'
+        if self.run.recipe["task"] == "pairs":
+            return f'predict {where} "A man is playing a guitar" "Someone plays an instrument"'
+        if self.speaks:
+            return f"predict {where} --prime {shlex.quote(_opening(self.run))} --length 500"
         if self.run.recipe["task"] == "tagging":
             return f'predict {where} "Marie lives in Lyon ."'
         if self.run.recipe["task"] == "translation":
@@ -213,6 +249,12 @@ class Result:
         if self.run.recipe["task"] == "dialogue":
             return f"chat {where}"
         return "train imdb" if self.run.recipe["name"] == "sine" else f"explain {where}"
+
+
+def _opening(run: Run) -> str:
+    """The first words of a line of the test part that can be typed."""
+    lines = (" ".join(str(row["input"]).split()[:3]) for row in run.predictions)
+    return next((line for line in lines if line.isprintable() and line), "The")
 
 
 def train(
@@ -271,7 +313,7 @@ def _telling(watch: Callable[[str], None] | None) -> Monitor:
 def _kept_frame(data: object, folder: Path) -> Path:
     """A frame written down under a name made of its content, so that its runs can be trained again."""
     table = files.to_table(data)
-    columns = [files.kept(table[name]) for name in table.columns]
+    columns = [_kept(table[name]) for name in table.columns]
     frame = pl.DataFrame([column for column in columns if column is not None])
     content = io.BytesIO()
     frame.write_parquet(content)
@@ -279,6 +321,12 @@ def _kept_frame(data: object, folder: Path) -> Path:
     if not path.exists():
         save(path, content.getvalue())
     return path
+
+
+def _kept(column: pl.Series) -> pl.Series | None:
+    """A column as it is written down: plain values, or lists of words; None for what nothing learns from."""
+    plain = files.kept(column)
+    return tagged.lists(column) if plain is None else plain
 
 
 @contextmanager
@@ -326,6 +374,9 @@ def check_data(word: str, changes: Mapping[str, Any], watch: Watch) -> tuple[dic
     if known is not None and known.series is not None:
         panel, findings = check_series(SeriesSettings(name=word))
         return {"series": panel.lines}, findings
+    if known is not None and known.task == "tagging":
+        tagged_parts, findings = check_tagged(TaggingData(name=word), 0, watch)
+        return {**tagged_parts}, findings
     if known is not None or word in synthetic.SYNTHETIC:
         parts: dict[str, Corpus] = read(DataSettings(name=word), 0, watch)[0]
     else:
@@ -334,6 +385,9 @@ def check_data(word: str, changes: Mapping[str, Any], watch: Watch) -> tuple[dic
         if isinstance(data, SeriesSettings):
             panel, findings = check_series(data)
             return {"series": panel.lines}, findings
+        if isinstance(data, TaggingData):
+            tagged_parts, findings = check_tagged(data, recipe.seed, watch)
+            return {**tagged_parts}, findings
         found = TASKS[recipe.task].load(recipe, watch).parts
         parts = {name: part for name, part in found.items() if isinstance(part, Corpus)}
     return {**parts}, check(parts)

@@ -14,6 +14,7 @@ from lstmlab.data.guess import Guess, guess
 from lstmlab.data.pairs import PairSettings
 from lstmlab.data.series_settings import SeriesSettings
 from lstmlab.data.tagging import TaggingData
+from lstmlab.data.text_pairs import TextPairData
 from lstmlab.errors import InputError, nearest
 from lstmlab.recipe import Tree
 from lstmlab.tasks import TASKS
@@ -62,6 +63,26 @@ OWN: dict[str, Tree] = {
             "best": "score",
             "batch_size": 32,
             "optimizer": {"learning_rate": 0.002, "clip": 5.0, "average": 0.99},
+        },
+    },
+    # A few thousand pairs are learned in a dozen epochs, and by heart in some more.
+    "pairs": {
+        "training": {
+            "epochs": 20,
+            "patience": 5,
+            "batch_size": 32,
+            "tokens": 8_000,
+            "optimizer": {"learning_rate": 0.001, "clip": 5.0, "average": 0.99},
+        },
+    },
+    # The budget is of steps: a short text is read until it is known by heart and patience ends it, a long one once.
+    "language-model": {
+        "model": {"embedding": {"size": 64}, "encoder": {"cell": "lstm", "hidden_size": 256}, "dropout": 0.3},
+        "training": {
+            "steps": 5000,
+            "patience": 5,
+            "batch_size": 16,
+            "optimizer": {"learning_rate": 0.003, "clip": 1.0, "average": 0.99},
         },
     },
     "translation": _PAIRS,
@@ -119,16 +140,6 @@ def guessed(path: Path, changes: Mapping[str, Any]) -> tuple[Tree, Guess]:
     encoding = next((str(value) for key, value in changes.items() if _tail(key) == "encoding"), "utf-8")
     _refuse_side(path)
     found = guess(path, encoding=encoding)
-    if found.task not in _OF_FILES:
-        where = shlex.quote(str(path))
-        ways = {"texts and labels, name the columns": f"classification path={where} text=COLUMN label=COLUMN"}
-        if found.task == "language-model":
-            ways["dialogues (a turn a line, blank lines between)"] = f"dialogue path={where}"
-        raise InputError(
-            f"{path} looks like data for {found.task}, which cannot be trained from a file yet: "
-            f"{' '.join(found.reasons)} "
-            + ". ".join(f"If it holds {what}: lstmlab train {way}" for what, way in ways.items())
-        )
     _keep_task(found.task, changes)
     tree = _with(Tree(task=found.task, name=run_name(path), **OWN[found.task]), found.settings)
     return _sized(tree, changes), found
@@ -143,10 +154,6 @@ def _refuse_side(path: Path) -> None:
     if other := next((one for one in sides if one.suffix[1:].lower() in languages), None):
         words = shlex.join([f"source={path}", f"target={other}"])
         raise InputError(f"{path} looks like one side of aligned files: lstmlab train translation {words}")
-
-
-_OF_FILES = ("classification", "tagging", "translation", "dialogue", "forecasting")
-"""The tasks a file of one's own is trained for."""
 
 
 def assemble(word: str, changes: Mapping[str, Any]) -> Recipe:
@@ -171,7 +178,7 @@ def _missing_columns(recipe: Recipe, changes: Mapping[str, Any]) -> dict[str, ob
     data: Any = getattr(recipe, "data", None)
     if isinstance(data, SeriesSettings):
         return _missing_series(data, changes)
-    if isinstance(data, TaggingData):
+    if isinstance(data, TaggingData | TextPairData):
         return {}  # the reader knows
     pairs = isinstance(data, PairSettings)
     keys = [key for key in (("source", "target") if pairs else ("text", "label")) if hasattr(data, key)]
@@ -205,7 +212,8 @@ def _missing_series(data: SeriesSettings, changes: Mapping[str, Any]) -> dict[st
 def columns_typed(changes: Mapping[str, Any]) -> bool:
     """Whether somebody named both columns, so that nothing about them is guessed."""
     typed = {_tail(key) for key in changes}
-    return {"text", "label"} <= typed or {"source", "target"} <= typed or {"target", "time"} <= typed
+    whole = ({"text", "label"}, {"first", "second", "label"}, {"source", "target"}, {"target", "time"})
+    return any(columns <= typed for columns in whole)
 
 
 def _refuse_unsure(found: Guess, changes: Mapping[str, Any]) -> None:
@@ -215,6 +223,14 @@ def _refuse_unsure(found: Guess, changes: Mapping[str, Any]) -> None:
     told = "; ".join(found.alternatives or found.reasons)
     if found.task in ("translation", "dialogue"):
         raise InputError(f"not sure what this is. {' '.join(found.reasons)} Say which: {told}")
+    if found.task == "language-model":
+        where = next(iter(found.settings.values()))
+        raise InputError(
+            f"not sure what {where} is: {' '.join(found.reasons)} If it is a table: {told}. If it is running text: "
+            f"lstmlab train language-model path={shlex.quote(str(where))}"
+        )
+    if found.task == "pairs":
+        raise InputError(f"not sure which judgment of the pairs is to be learned. Say which: {told}")
     if found.task == "forecasting":
         raise InputError(f"not sure which column is to be forecast: {told}. Say which: target=COLUMN")
     raise InputError(f"not sure which columns are meant: {told}. Name them with text=COLUMN label=COLUMN")

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fake_matches import HOSTILE_PAIRS, judged, pairs_run
 from fake_pairs import HOSTILE_ROWS, dialogue_run, row, translation_run
 from fake_runs import HOSTILE, answers, classification_run, curve, forecasting_run, texts
 from fake_series import series_run
@@ -47,6 +48,15 @@ RUNS: dict[str, Callable[[Path], Run]] = {
     "the smallest tagger": lambda path: tagging_run(
         path, history=[], predictions=[tagged(["a"], ["B-X"], ["O"])], baseline={}, known=("b",)),
     "a tagger of hostile words": lambda path: tagging_run(path, predictions=HOSTILE_TAGGED),
+    "a judge of pairs": pairs_run,
+    "a judge of scores": lambda path: pairs_run(path, graded=True),
+    "a judge that is always right": lambda path: pairs_run(
+        path, predictions=[judged("a b", "a c", "entailment")] * 50, attention="none"),
+    "the smallest judge": lambda path: pairs_run(
+        path, history=[], predictions=[judged("a", "b", "neutral", "entailment")], baseline={}),
+    "the smallest judge of scores": lambda path: pairs_run(
+        path, graded=True, history=[], predictions=[judged("a", "b", 1.0, 2.0)], baseline={}),
+    "a judge of hostile texts": lambda path: pairs_run(path, predictions=HOSTILE_PAIRS),
     "a partner in conversation": dialogue_run,
     "a dull partner": lambda path: dialogue_run(path, dull=True),
     "the smallest partner": lambda path: dialogue_run(path, history=[], predictions=[row("a", "b", "c")], baseline={}),
@@ -54,7 +64,7 @@ RUNS: dict[str, Callable[[Path], Run]] = {
 
 
 PLAIN = (
-    "a classifier", "a tagger of names", "a forecaster", "a forecaster of a series", "a translator",
+    "a classifier", "a judge of pairs", "a judge of scores", "a tagger of names", "a forecaster", "a forecaster of a series", "a translator",
     "a partner in conversation",
 )  # fmt: skip
 KINDS = [kind if kind in PLAIN else pytest.param(kind, marks=pytest.mark.slow) for kind in RUNS]
@@ -92,6 +102,11 @@ def test_each_task_has_its_own_analysis(tmp_path: Path) -> None:
     for one in taggers:
         assert [name for name in ANALYSES if ANALYSES[name].applies(one)] == [
             "data", "model", "curves", "scores", "mistakes"]  # fmt: skip
+    judges = pairs_run(tmp_path / "j"), pairs_run(tmp_path / "g", graded=True)
+    assert [[name for name in ANALYSES if ANALYSES[name].applies(one)] for one in judges] == [
+        ["data", "model", "curves", "scores", "errors", "overlap"],
+        ["data", "model", "curves", "scores", "overlap"],
+    ]
     pairs = translation_run(tmp_path / "t"), dialogue_run(tmp_path / "d")
     assert [[name for name in ANALYSES if ANALYSES[name].applies(one)] for one in pairs] == [
         ["data", "model", "curves", "scores", "translations", "attention"],

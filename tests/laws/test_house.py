@@ -54,6 +54,7 @@ def test_a_recipe_trains_two_steps(name: str, tmp_path: Path, parsed: str, monke
     small |= {
         "classification": {"vocabulary_size": 300, "embedding.size": 8, "text.last": 20},
         "forecasting": {"horizon": 20},
+        "pairs": {"vocabulary_size": 300, "embedding.size": 8, "compared_size": 8, "head_size": 8},
         "tagging": {"model.words.size": 8, "letters.size": 4, "letters.hidden_size": 4},
     }.get(RECIPES[name]["task"], {"vocabulary_size": 300, "embedding.size": 8, "glance": 5, "max_length": 5})
     if name == "indoor-movement":  # measurements, no words
@@ -94,6 +95,11 @@ BASE: dict[str, dict[str, Any]] = {
     "tagging": {
         "data.path": "tagged.conll", "training.steps": 5, "training.batch_size": 16, "model.encoder.hidden_size": 4,
         "model.words.size": 4, "model.letters.size": 4, "model.letters.hidden_size": 3,
+        "training.optimizer.learning_rate": 0.05,
+    },
+    "pairs": {
+        "data.path": "judged.csv", "training.steps": 5, "training.batch_size": 16, "model.encoder.hidden_size": 4,
+        "model.embedding.size": 4, "model.compared_size": 4, "model.head_size": 4,
         "training.optimizer.learning_rate": 0.05,
     },
     "translation": {"data.path": "pairs.tsv", "data.source": "english", "data.target": "french", **PAIRS},
@@ -266,6 +272,7 @@ CHANGES: dict[str, dict[str, Change]] = {
         "data.label": (2, {}),
         "data.scheme": ("plain", {}),
         "data.repair": (True, {"data.path": "broken.conll"}),
+        "data.recut": (True, {}),
         "data.encoding": ("cp1252", {}),
         "data.limit": (40, {}),
         "data.valid_fraction": (0.3, {}),
@@ -274,6 +281,8 @@ CHANGES: dict[str, dict[str, Change]] = {
         "words.digits": (False, {}),
         "words.min_count": (15, {}),
         "words.suffixes": ([3], {}),
+        "words.addresses": (True, {}),
+        "words.exchange": (0.8, {}),
         "model.words.size": (5, {}),
         "model.words.deviation": (0.5, {}),
         "model.words.unknown": (3.0, {}),
@@ -287,6 +296,25 @@ CHANGES: dict[str, dict[str, Change]] = {
         "model.encoder.bidirectional": (False, {}),
         "model.dropout": (0.5, {}),
         "model.output": ("softmax", {}),
+    },
+    "pairs": COMMON | TEXTS | {
+        "task": ("classification", {}),
+        "data.name": ("sick", {"data.limit": 60}),
+        "data.path": ("more-judged.csv", {}),
+        "data.valid": ("more-judged.csv", {}),
+        "data.test": ("more-judged.csv", {}),
+        "data.first": ("other", {}),
+        "data.second": ("other", {}),
+        "data.label": ("flag", {}),
+        "data.graded": (True, {}),
+        "text.lowercase": (False, {}),
+        "matching.same": (False, {}),
+        "matching.alike": (False, {}),
+        "model.attention": ("none", {}),
+        "model.compared_size": (5, {}),
+        "model.pooling": (["attention"], {}),
+        "model.head_size": (5, {}),
+        "model.dropout": (0.1, {}),
     },
     "translation": COMMON | SEQ2SEQ | {
         "task": ("classification", {}),
@@ -364,7 +392,7 @@ SHARED = {("dialogue", path) for path in SEQ2SEQ.keys() | COMMON.keys() if not p
 """What is the very same code for another task, where its effect is seen."""
 MENDS = {("forecasting", "data.sort"), ("tagging", "data.repair")}
 """What makes something of data that is refused otherwise."""
-NAMED = {(task, "data.name") for task in ("dialogue", "translation", "forecasting", "tagging")}
+NAMED = {(task, "data.name") for task in ("dialogue", "translation", "pairs", "forecasting", "tagging")}
 """What only real data can show."""
 
 PATHS = [
@@ -398,6 +426,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         common = common or lines[1:9]
     write_series(folder, rng)
     write_tagged(folder, rng)
+    write_judged(folder, rng)
     rows = [
         f"w{at // 4}\t{rng.random():.3f}\t{' '.join(rng.choices([*PLAIN, GOOD[0]], k=5))}\t{at // 4 % 2 == 0}"
         for at in range(200)
@@ -419,7 +448,7 @@ def write_tagged(folder: Path, rng: random.Random) -> None:
     for name in ("tagged", "more-tagged", "broken"):
         blocks = []
         for _ in range(80):
-            words = rng.choices([*PLAIN, *GOOD, "Café", "A", "1999", "2024", "3.5"], k=rng.randint(3, 9))
+            words = rng.choices([*PLAIN, *GOOD, "Café", "A", "1999", "2024", "3.5", "@anna", "@ben"], k=rng.randint(3, 9))
             own = [tags.get(word, "O") for word in words]
             own = ["I" + tag[1:] if at and tag[0] == "B" and own[at - 1] == tag else tag for at, tag in enumerate(own)]
             if name == "broken":
@@ -429,6 +458,19 @@ def write_tagged(folder: Path, rng: random.Random) -> None:
             ]
             blocks.append("\n".join(rows) + "\n")
         (folder / f"{name}.conll").write_text("\n".join(blocks), encoding="utf-8")
+
+
+def write_judged(folder: Path, rng: random.Random) -> None:
+    """Pairs of texts, a third text, two kinds of labels and a score: capitals, accents, words that begin alike."""
+    for name in ("judged", "more-judged"):
+        lines = ["premise,hypothesis,other,label,flag,score"]
+        for row in range(90):
+            words = rng.choices([*PLAIN, "Café", "A", ".", "\n", "don't", "plays", "playing"], k=rng.randint(3, 9))
+            kind = row % 3
+            second = ([*words[1:], "was"], [*words, rng.choice(BAD)], rng.choices(PLAIN, k=5))[kind]
+            texts = [f'"x {" ".join(text)}"' for text in (words, second, words[::-1])]
+            lines.append(",".join([*texts, "yes no maybe".split()[kind], str(row % 4 == 0), f"{5 - kind - row / 200}"]))
+        (folder / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def write_series(folder: Path, rng: random.Random) -> None:

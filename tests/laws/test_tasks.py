@@ -27,6 +27,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "translation": {**PAIRS, "data.name": "phrases", "glance": 5},
     "dialogue": {**PAIRS, "glance": 5},
     "classification": {"hidden_size": 16, "model.embedding.size": 16},
+    "pairs": {"hidden_size": 16, "model.embedding.size": 16, "compared_size": 16, "head_size": 16},
     "tagging": {"hidden_size": 16, "model.words.size": 16, "letters.hidden_size": 8},
     "forecasting": {
         "data.name": "sine",
@@ -37,7 +38,10 @@ SMALL: dict[str, dict[str, Any]] = {
         "valid_fraction": 0.2,
     },
 }
-BLIND = {"classification": math.log(2), "forecasting": 1.0, "translation": None, "dialogue": None, "tagging": None}
+BLIND = {
+    "classification": math.log(2), "pairs": math.log(3), "forecasting": 1.0,
+    **dict.fromkeys(("translation", "dialogue", "tagging")),
+}  # fmt: skip
 """Loss of knowing nothing: ln K for two balanced classes, ln V for a vocabulary; the variance of scaled values; of
 taggings the growth of ln of their number with each word."""
 
@@ -53,7 +57,7 @@ def blind(task: Any) -> float:
     return BLIND[task.name] or math.log(task.languages.target.size)
 
 
-QUICK = ("classification", "forecasting", "tagging")
+QUICK = ("classification", "pairs", "forecasting", "tagging")
 """Tasks whose data and models are made in a moment."""
 
 
@@ -65,6 +69,13 @@ def recipe(request: pytest.FixtureRequest, reviews: Path) -> Any:
         turns = [f"{one}, {other}?" for one in PLAIN for other in PLAIN]
         path = reviews.with_name("talk.txt")
         path.write_text("\n\n".join("\n".join(turns[at : at + 4]) for at in range(0, 160, 4)), encoding="utf-8")
+        own = {"path": str(path)}
+    if name == "pairs":
+        path = reviews.with_name("judged.csv")
+        pairs = [(f"the {one} {other}", kind) for one in PLAIN for other in PLAIN[:9] for kind in ("yes", "no", "odd")]
+        ends = {"yes": "was", "no": "was not", "odd": "camera"}
+        rows = [f"{text} was,{text} {ends[kind]},{kind}" for text, kind in pairs]
+        path.write_text("\n".join(["premise,hypothesis,label", *rows]), encoding="utf-8")
         own = {"path": str(path)}
     if name == "tagging":
         path = reviews.with_name("names.conll")

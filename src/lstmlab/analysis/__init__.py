@@ -3,7 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lstmlab.analysis import alignments, curves, errors, forecasts, horizons, overview, residuals, sentences, taggings
+from lstmlab.analysis import (
+    alignments,
+    curves,
+    errors,
+    forecasts,
+    horizons,
+    overlap,
+    overview,
+    prose,
+    residuals,
+    sentences,
+    taggings,
+)
 from lstmlab.report import Section
 from lstmlab.training.run import Run
 
@@ -22,7 +34,9 @@ ANALYSES: dict[str, Analysis] = {
     "curves": Analysis(curves.section, lambda run: True),
     "scores": Analysis(overview.scores, overview.has_scores),
     "errors": Analysis(errors.section, errors.applies),
+    "overlap": Analysis(overlap.section, overlap.applies),
     "mistakes": Analysis(taggings.section, taggings.applies),
+    "text": Analysis(prose.section, prose.applies),
     "translations": Analysis(sentences.section, sentences.translates),
     "replies": Analysis(sentences.section, sentences.replies),
     "attention": Analysis(alignments.section, alignments.applies),

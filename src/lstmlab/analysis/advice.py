@@ -47,7 +47,7 @@ def _against_overfitting(run: Run) -> list[str]:
         found.append(
             "Stop when validation no longer gets better, since what follows costs time and helps nothing: patience=3."
         )
-    if run.recipe["task"] == "classification":
+    if run.recipe["task"] in ("classification", "pairs"):
         if (model.get("dropout") or 0) < 0.5:
             found.append(f"More dropout before the output (now {model.get('dropout') or 0:g}): model.dropout=0.5.")
         if not model.get("embedding", {}).get("word_dropout"):
@@ -100,7 +100,7 @@ def _next_texts(run: Run, verdict: Verdict) -> list[str]:
 
 def _next_capacity(run: Run, verdict: Verdict) -> list[str]:
     """A classifier whose training went well and that still loses to its baseline."""
-    if run.recipe["task"] != "classification" or verdict.kind not in ("sound", "still improving"):
+    if run.recipe["task"] not in ("classification", "pairs") or verdict.kind not in ("sound", "still improving"):
         return []
     if not overview.has_scores(run) or overview.Comparison.of(run).gain > 0:
         return []

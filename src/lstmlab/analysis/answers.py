@@ -60,6 +60,15 @@ class Answers:
         return np.array([_length(row["input"]) for row in self.rows], np.int64)
 
     @property
+    def things(self) -> tuple[str, str]:
+        """What was labelled: one, and several."""
+        return ("pair", "pairs") if self.rows and _paired(self.rows[0]["input"]) else ("text", "texts")
+
+    def text(self, at: int) -> str:
+        """What was read; of two texts one after the other."""
+        return written(self.rows[at]["input"])
+
+    @property
     def wrong(self) -> NDArray[np.int64]:
         """Where the mistakes are."""
         return np.flatnonzero(self.targets != self.predictions)
@@ -134,5 +143,16 @@ def by_length(answers: Answers, most: int = 5) -> list[LengthBin]:
 
 
 def _length(given: Any) -> int:
-    """Words of a text, steps of a sequence."""
+    """Words of a text or of two, steps of a sequence."""
+    if _paired(given):
+        return sum(len(side.split()) for side in given)
     return len(given) if isinstance(given, list) else len(str(given).split())
+
+
+def written(given: Any) -> str:
+    """A text as it is; the two of a pair one after the other."""
+    return " → ".join(given) if _paired(given) else str(given)
+
+
+def _paired(given: Any) -> bool:
+    return isinstance(given, list) and len(given) == 2 and all(isinstance(side, str) for side in given)

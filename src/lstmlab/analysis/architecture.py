@@ -1,9 +1,9 @@
-"""What a run's model is made of, in words: its parts in the order the data pass them, and the settings that matter."""
+"""What a run's model is made of, in words: its parts in the order the data pass them, up to the loss."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lstmlab.report import Table, excerpt
+from lstmlab.report import excerpt
 from lstmlab.training.run import Run
 
 CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "plain RNN"}
@@ -71,8 +71,29 @@ def architecture(run: Run) -> str:
     task = run.recipe["task"]
     if task in PAIRS:
         return _encoder_decoder(run)
-    words = {"forecasting": _forecaster, "tagging": _tagger}
+    words = {
+        "forecasting": _forecaster,
+        "tagging": _tagger,
+        "pairs": _matcher,
+        "language-model": _language_model,
+    }
     return words.get(task, _classifier)(run)
+
+
+def _language_model(run: Run) -> str:
+    told, level = run.recipe["model"], run.recipe["text"]["level"]
+    size = told.get("embedding", {}).get("size")
+    tied = " The table of vectors is the output layer's matrix too (tied)." if told.get("tied") else ""
+    sampled = (
+        f" In training each batch is scored over its own tokens and {told.get('samples'):,} drawn ones (sampled "
+        "softmax); scores are over all tokens."
+    ) * (told.get("output") == "sampled")
+    return (
+        f"A {'piece of a word' if level == 'subword' else level} is a vector of {size} numbers. Encoder: "
+        f"{encoder_words(run)}. A linear layer scores every token that could come next.{tied} Loss: cross-entropy of "
+        f"the next token.{sampled} The text is read at {run.recipe['training'].get('batch_size')} places side by side; "
+        f"the state is carried on, back-propagation is cut after {run.recipe.get('bptt')} tokens (truncated BPTT)."
+    )
 
 
 def _tagger(run: Run) -> str:
@@ -94,6 +115,26 @@ def _tagger(run: Run) -> str:
     return (
         f"A word is {listed(parts)}, side by side. Encoder: {encoder_words(run)}. A linear layer scores the tags of "
         f"each word, and {tags}"
+    )
+
+
+def _matcher(run: Run) -> str:
+    told, text = run.recipe["model"], run.recipe.get("text", {})
+    flags = run.recipe.get("matching", {})
+    marks = ["has it too"] * bool(flags.get("same")) + ["has one that begins alike"] * bool(flags.get("alike"))
+    beside = f", with a mark beside it where the other text {' and one where it '.join(marks)}" if marks else ""
+    size, pooling = told.get("embedding", {}).get("size"), listed(list(told.get("pooling", [])))
+    between = (
+        f" Each output is compared with the mean of those of the other text that are like it (attention), to "
+        f"{told.get('compared_size')} numbers, which a second encoder of the same kind reads."
+    ) * (told.get("attention") == "between")
+    loss = "one logit a label (softmax). Loss: cross-entropy."
+    if run.recipe["data"].get("graded"):
+        loss = "the logit of each grade. Loss: divergence from a score's shares of its two grades (Tai et al. 2015)."
+    return (
+        f"Both texts become {text.get('level', 'word')} tokens{_cut(text)}, each a vector of {size} numbers{beside}. "
+        f"One encoder reads both: {encoder_words(run)}.{between} What is read is pooled ({pooling}) to a vector for "
+        f"each text, u and v; a layer of {told.get('head_size')} units over u, v, |u − v| and u · v gives {loss}"
     )
 
 
@@ -286,85 +327,3 @@ def search_words(run: Run) -> str:
         said = "greedy, the likeliest token at every step"
     never = told.get("no_repeat_ngram")
     return said + (f"; no run of {never} tokens twice" if never else "")
-
-
-# ---- Settings
-
-_SETTINGS = (  # what a reader asks for first: a name, where it stands
-    ("cell", "model.encoder.cell"),
-    ("layers", "model.encoder.num_layers"),
-    ("hidden units", "model.encoder.hidden_size"),
-    ("cell of the decoder", "model.decoder.cell"),
-    ("layers of the decoder", "model.decoder.num_layers"),
-    ("units of the decoder", "model.decoder.hidden_size"),
-    ("initialisation", "model.encoder.initialisation"),
-    ("forget bias at the start", "model.encoder.forget_bias"),
-    ("dropout between layers", "model.encoder.dropout"),
-    ("layer normalisation", "model.encoder.layer_norm"),
-    ("recurrent dropout", "model.encoder.recurrent_dropout"),
-    ("zoneout of the output", "model.encoder.zoneout"),
-    ("zoneout of the memory", "model.encoder.zoneout_memory"),
-    ("weight drop", "model.encoder.weight_drop"),
-    ("dropout of the memory", "model.memory_dropout"),
-    ("dropout before the output", "model.dropout"),
-    ("dropout before the output", "model.decoder.dropout"),
-    ("word dropout", "model.embedding.word_dropout"),
-    ("dropout of vectors", "model.embedding.dropout"),
-    ("locked dropout", "model.embedding.locked_dropout"),
-    ("log-count ratios up to", "model.embedding.ratios"),
-    ("size of word vectors", "model.words.size"),
-    ("letters read by", "model.letters.kind"),
-    ("tags chosen by", "model.output"),
-    ("locked dropout of words", "model.words.locked_dropout"),
-    ("noise on the inputs", "model.input_noise"),
-    ("vocabulary at most", "text.vocabulary_size"),
-    ("turns read", "data.turns"),
-    ("scaling", "data.scale"),
-    ("epochs", "training.epochs"),
-    ("steps", "training.steps"),
-    ("minutes", "training.minutes"),
-    ("batch size", "training.batch_size"),
-    ("tokens a batch", "training.tokens"),
-    ("batches per step", "training.accumulate"),
-    ("patience", "training.patience"),
-    ("optimiser", "training.optimizer.method"),
-    ("learning rate", "training.optimizer.learning_rate"),
-    ("schedule", "training.optimizer.schedule"),
-    ("warm-up", "training.optimizer.warmup"),
-    ("weight decay", "training.optimizer.weight_decay"),
-    ("gradient clipped at", "training.optimizer.clip"),
-    ("averaging of weights", "training.optimizer.average"),
-    ("epochs averaged", "training.average_epochs"),
-    ("longest output", "decoding.max_length"),
-    ("seed", "seed"),
-)
-# Values that say no more than that nothing is on.
-_OFF = {"batches per step": 1, "epochs averaged": 1, "layer normalisation": "none"}
-
-
-def settings_table(run: Run) -> Table:
-    """The settings a reader asks for first."""
-    found = [(name, setting(run, path)) for name, path in _SETTINGS]
-    kept = [
-        (name, _shown(value))
-        for name, value in found
-        if value is not None and (name == "seed" or value != _OFF.get(name, 0))
-    ]
-    told = " What passes the context and searches is told above." if run.recipe["task"] in PAIRS else ""
-    return pairs("Settings.", kept, f"What is switched off is left out; recipe.yaml has every setting.{told}")
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return excerpt(value, 40) if isinstance(value, str) else f"{value:g}"
-
-
-def pairs(title: str, found: Sequence[tuple[str, str]], note: str = "") -> Table:
-    """Names and values as a table of three pairs a row, read downwards: a third of the height."""
-    height = -(-len(found) // 3)
-    columns = [found[at : at + height] for at in range(0, len(found), height)]
-    rows = [
-        [word for column in columns for word in (column[at] if at < len(column) else ("", ""))] for at in range(height)
-    ]
-    return Table(title, ["", "Value"] * len(columns), rows, note)

@@ -15,6 +15,8 @@ from lstmlab.training.run import Run
 THINGS = {
     "forecasting": ("window", "windows"),
     "tagging": ("sentence", "sentences"),
+    "pairs": ("pair", "pairs"),
+    "language-model": ("token", "tokens"),
     "translation": ("sentence", "sentences"),
     "dialogue": ("reply", "replies"),
 }
@@ -39,7 +41,8 @@ class Comparison:
     thing: tuple[str, str] = ("example", "examples")
     """What a test example is called: one, and several."""
     interval: tuple[float, float] | None = None
-    """The 95 % interval over which examples were drawn, of an accuracy (Wilson) and of BLEU (bootstrap)."""
+    """The 95 % interval over which examples were drawn, of an accuracy (Wilson), of Pearson's r (Fisher) and of BLEU
+    (bootstrap)."""
 
     @classmethod
     def of(cls, run: Run) -> "Comparison":
@@ -52,7 +55,7 @@ class Comparison:
         return cls(
             score,
             np.nan if value is None else float(value),
-            int(run.metrics.get("details", {}).get("windows", len(run.predictions))),
+            _count(run),
             rival,
             known[rival] if rival else np.nan,
             THINGS.get(run.recipe["task"], ("example", "examples")),
@@ -83,7 +86,8 @@ class Comparison:
         told = f"{SCORES[self.score].title} {format_score(self.score, self.value)} on {self.where}"
         if self.interval is not None:
             low, high = (SCORES[self.score].scale * end for end in self.interval)
-            told += f" (95 % interval {low:.1f} to {high:.1f}{' %' if SCORES[self.score].unit == '%' else ''})"
+            digits, unit = 3 if self.score == "pearson" else 1, " %" if SCORES[self.score].unit == "%" else ""
+            told += f" (95 % interval {low:.{digits}f} to {high:.{digits}f}{unit})"
         if self.rival is None or np.isnan(self.value):
             return f"{told}."
         shown = f"the best baseline ({excerpt(self.rival, 60)}, {format_score(self.score, self.rival_value)})"
@@ -115,6 +119,12 @@ class Comparison:
         )
 
 
+def _count(run: Run) -> int:
+    """Test examples; of series windows, of running text tokens."""
+    details = run.metrics.get("details", {})
+    return int(next((details[name] for name in ("windows", "tokens") if name in details), len(run.predictions)))
+
+
 def main_score(run: Run) -> str:
     """The score a summary names first."""
     scores = TASKS[run.recipe["task"]].main_scores
@@ -139,4 +149,6 @@ def _interval(run: Run, score: str, value: float | None) -> tuple[float, float] 
         # A tagger's is of words.
         count = run.metrics.get("details", {}).get("words", len(run.predictions))
         return metrics.interval(float(value), int(count))
+    if score == "pearson":
+        return metrics.pearson_interval(float(value), len(run.predictions))
     return Outputs.of(run).scores.intervals["bleu"] if score == "bleu" else None

@@ -26,6 +26,8 @@ def judge(run: Run) -> Verdict:
             shown = np.array([value for row in run.predictions for value in (*row["input"], *row["target"])], float)
             # The loss is taken in scaled units, in which a standardised series has the variance 1.
             known["blind_loss"] = 1.0 if run.recipe["data"].get("scale") == "standard" else float(shown.var())
+    if run.recipe["task"] == "language-model":
+        known["blind_loss"] = float(np.log(max(len((run.saved_task.get("encoder") or {}).get("vocabulary", ())), 2)))
     if run.recipe["task"] in PAIRS and (tokens := target_tokens(run)):
         known["blind_loss"] = float(np.log(tokens))
     return verdict(run.history, **known)
@@ -122,11 +124,14 @@ def _figures(history: History, found: Verdict, run: Run) -> list[Figure]:
 def _panels(history: History, run: Run) -> list[tuple[str, str, float]]:
     """What is drawn over the epochs: (score, title with unit, scale), those that the history knows."""
     task = run.recipe["task"]
-    units = {"forecasting": "squared scaled units", "tagging": "nats a word"} | dict.fromkeys(PAIRS, "nats a token")
+    units = {"forecasting": "squared scaled units", "tagging": "nats a word"}
+    units |= dict.fromkeys((*PAIRS, "language-model"), "nats a token")
     unit = units.get(task, "nats")
     plain = "accuracy" if np.isfinite(series(history, "train", "accuracy")).any() else "mae"
     of_texts = {
         "tagging": ["accuracy", "span_f1"],
+        "pairs": ["accuracy", "mse"],
+        "language-model": ["token_accuracy", "nats_per_character"],
         "translation": ["token_accuracy", "bleu"],
         "dialogue": ["token_accuracy", "distinct_2"],
     }

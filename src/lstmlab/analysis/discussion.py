@@ -10,6 +10,7 @@ from lstmlab.analysis import (
     faults,
     forecasts,
     horizons,
+    overlap,
     overview,
     scarcity,
     sentences,
@@ -131,6 +132,9 @@ def _bad_outputs(run: Run) -> list[str]:
         ]
     if horizons.applies(run):
         return [horizons.copy_words(horizons.Ahead.of(run)), *filter(None, [horizons.bias_words(run)])]
+    if overlap.applies(run):
+        told_apart = overlap.Judged.of(run)
+        return [overlap.claim(told_apart), *filter(None, [overlap.negation_words(told_apart)])]
     if taggings.applies(run):
         mistakes = taggings.Taggings.of(run)
         return [taggings.claim(mistakes), *filter(None, [taggings.seen_words(mistakes)])]
@@ -146,7 +150,7 @@ def _bad_answers(run: Run, answers: Answers) -> list[str]:
     sure = answers.probabilities.max(1)
     worst = int(wrong[np.argmax(answers.losses[wrong])])
     row = answers.rows[worst]
-    text = excerpt(str(row["input"]), 160) or "(an empty text)"
+    text = excerpt(answers.text(worst), 160) or "(an empty text)"
     points = [
         f"The costliest: “{text}” is “{excerpt(str(row['target']), 40)}”, and the model answers "
         f"“{excerpt(str(row['prediction']), 40)}” with {100 * sure[worst]:.1f} % certainty."
@@ -159,7 +163,8 @@ def _bad_answers(run: Run, answers: Answers) -> list[str]:
     right = np.setdiff1d(np.arange(len(answers.rows)), wrong)
     if len(wrong) >= 20 and len(right) >= 20:
         points.append(
-            f"The texts it gets wrong have {np.median(answers.lengths[wrong]):.0f} words (median), those it gets right "
+            f"The {answers.things[1]} it gets wrong have "
+            f"{np.median(answers.lengths[wrong]):.0f} words (median), those it gets right "
             f"{np.median(answers.lengths[right]):.0f}."
         )
     return points

@@ -3,7 +3,18 @@
 import shlex
 from datetime import datetime
 
-from lstmlab.analysis import ANALYSES, alignments, curves, errors, forecasts, horizons, overview, sentences, taggings
+from lstmlab.analysis import (
+    ANALYSES,
+    alignments,
+    curves,
+    errors,
+    forecasts,
+    horizons,
+    overlap,
+    overview,
+    sentences,
+    taggings,
+)
 from lstmlab.analysis.answers import Answers
 from lstmlab.analysis.architecture import listed, model_words
 from lstmlab.analysis.discussion import discussion
@@ -44,6 +55,8 @@ def observations(run: Run) -> list[str]:
         told.append(errors.claim(answers))
         if answers.ill_calibrated:
             told.append(errors.calibration_words(answers))
+    if overlap.applies(run):
+        told.append(overlap.claim(overlap.Judged.of(run)))
     if forecasts.applies(run):
         told.append(forecasts.held_words(forecasts.Forecasts.of(run)))
     if horizons.applies(run):

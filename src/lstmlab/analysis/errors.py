@@ -20,7 +20,7 @@ FEW_CLASSES = 6
 
 def applies(run: Run) -> bool:
     """Whether the run put labels on texts whose labels are known."""
-    return run.recipe["task"] == "classification" and run.finished and bool(Answers.of(run).rows)
+    return run.recipe["task"] in ("classification", "pairs") and run.finished and bool(Answers.of(run).rows)
 
 
 def section(run: Run) -> Section:
@@ -35,9 +35,10 @@ def section(run: Run) -> Section:
 def claim(answers: Answers) -> str:
     """How much is wrong, and the most frequent mistake."""
     count, wrong = len(answers.rows), len(answers.wrong)
+    one, several = answers.things
     if not wrong:
-        return f"All {count:,} test texts are right." if count > 1 else "The one test text is right."
-    texts = f"the {count:,} test texts" if count > 1 else "the one test text"
+        return f"All {count:,} test {several} are right." if count > 1 else f"The one test {one} is right."
+    texts = f"the {count:,} test {several}" if count > 1 else f"the one test {one}"
     share = f"{_percent(wrong / count)} of {texts} are wrong" if count > 1 else f"{texts} is wrong".capitalize()
     true, said, times = answers.confusions[0]
     most = "most often " if len(answers.confusions) > 1 else ""
@@ -70,7 +71,8 @@ def label_words(answers: Answers) -> list[str]:
         best, worst = max(scores, key=lambda one: one.recall), min(scores, key=lambda one: one.recall)
         if metrics.interval(best.recall, best.count)[0] > metrics.interval(worst.recall, worst.count)[1]:
             told.append(
-                f"Best found is “{excerpt(best.name, 40)}” ({_percent(best.recall)} of its {best.count:,} texts), "
+                f"Best found is “{excerpt(best.name, 40)}” ({_percent(best.recall)} of its {best.count:,} "
+                f"{answers.things[1]}), "
                 f"worst “{excerpt(worst.name, 40)}” ({_percent(worst.recall)} of {worst.count:,})."
             )
     return told
@@ -83,10 +85,10 @@ def calibration_words(answers: Answers) -> str:
     right = float((answers.targets == answers.predictions).mean())
     said = (
         f"Calibration: the model is {_percent(sure)} sure on average and right in {_percent(right)} of {count:,} "
-        f"text{'s' * (count != 1)}; the expected calibration error is {format_score('calibration_error', error)}"
+        f"{answers.things[count != 1]}; the expected calibration error is {format_score('calibration_error', error)}"
     )
     if count < 100:
-        return f"{said}, which so few texts hardly tell."
+        return f"{said}, which so few {answers.things[1]} hardly tell."
     if not answers.ill_calibrated:
         chance = f" (chance alone gives about {format_score('calibration_error', answers.calibration_chance)})"
         return f"{said}{chance if error >= BAD_CALIBRATION else ''}: its certainty can be taken roughly at its word."
@@ -185,12 +187,13 @@ def unsure_words(answers: Answers) -> list[str]:
 
 
 def _quoted(answers: Answers, at: int, limit: int) -> str:
-    text = excerpt(str(answers.rows[at]["input"]), limit)
+    text = excerpt(answers.text(at), limit)
     return f"“{text}”" if text else "an empty text"
 
 
 def _row(answers: Answers, at: int) -> list[Value]:
-    text, chances = excerpt(str(answers.rows[at]["input"]), 120) or "(an empty text)", answers.probabilities[at]
+    chances = answers.probabilities[at]
+    text = excerpt(answers.text(at), 120 if answers.things[0] == "text" else 200) or "(an empty text)"
     true, said = int(answers.targets[at]), int(answers.predictions[at])
     labels = (excerpt(answers.names[true], 30), excerpt(answers.names[said], 30))
     return [text, *labels, _chance(chances[said]), _chance(chances[true])]

@@ -11,9 +11,9 @@ from lstmlab.analysis.architecture import (
     listed,
     model_words,
     setting,
-    settings_table,
 )
 from lstmlab.analysis.comparison import Comparison, baselines
+from lstmlab.analysis.hyperparameters import settings_table
 from lstmlab.metrics import SCORES, format_score
 from lstmlab.report import Section, Table, excerpt, number
 from lstmlab.report.text import Value
@@ -32,7 +32,8 @@ def data(run: Run) -> Section:
     told = run.summary["data"]
     parts = told.get("parts", {})
     counts = [f"{count:,} {PARTS.get(part, part)}" for part, count in parts.items()]
-    claim = f"{excerpt(told['name'], 60)}: {listed(counts)} examples." if counts else f"{excerpt(told['name'], 60)}."
+    things = "lines" if run.recipe["task"] == "language-model" else "examples"
+    claim = f"{excerpt(told['name'], 60)}: {listed(counts)} {things}." if counts else f"{excerpt(told['name'], 60)}."
     lines = [f"{_aim(run)} {_sentence(excerpt(told.get('description', ''), 600))}".strip(), _source(told)]
     if told.get("steps"):
         steps = [excerpt(step, 400) for step in told["steps"]]
@@ -63,13 +64,19 @@ def _aim(run: Run) -> str:
         turns = asked.get("turns") or 1
         before = f"up to {turns} turns" if turns > 1 else "the turn"
         return f"To be learned: a reply to {before} of a conversation before it."
+    if run.recipe["task"] == "pairs" and asked.get("graded"):
+        return "To be learned: a score of how related two texts are."
+    if run.recipe["task"] == "language-model":
+        kinds = {"character": "character", "word": "word"}
+        return f"To be learned: the next {kinds.get(run.recipe['text']['level'], 'piece of a word')} of a text."
     if run.recipe["task"] == "tagging":
         return "To be learned: a tag for each word of a sentence."
+    thing = "a pair of texts" if run.recipe["task"] == "pairs" else "a text"
     names = list(run.predictions[0].get("probabilities", {})) if run.predictions else []
     if not names:
-        return "To be learned: the label of a text."
+        return f"To be learned: the label of {thing}."
     shown = [f"“{excerpt(name, 30)}”" for name in names[:12]] + [f"{len(names) - 12} more"] * (len(names) > 12)
-    return f"To be learned: which of {len(names)} labels a text has, {listed(shown)}."
+    return f"To be learned: which of {len(names)} labels {thing} has, {listed(shown)}."
 
 
 def _languages(asked: Mapping[str, Any]) -> str:
@@ -154,7 +161,8 @@ def scores(run: Run) -> Section:
             f"{format_score(found.score, best)} of the kept ones (epoch {told['best_epoch']})."
         )
     if found.interval is not None:
-        how = "Wilson's" if found.score == "accuracy" else "from 1,000 bootstrap resamples of the test part"
+        named = {"accuracy": "Wilson's", "pearson": "Fisher's"}
+        how = named.get(found.score, "from 1,000 bootstrap resamples of the test part")
         lines.append(
             f"The interval is {how}: it covers the luck of which test {found.thing[1]} were drawn, not that of the "
             "seed, which only further runs with other seeds can show."

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from lstmlab.api import Result
     from lstmlab.tasks.task import Recipe
     from lstmlab.training.experiment import Monitor
-    from lstmlab.training.loop import LoopSettings, Tick
+    from lstmlab.training.loop import LoopSettings
+    from lstmlab.training.moment import Tick
 
 
 class Signals:
@@ -71,7 +72,7 @@ def monitor(console: Console, signals: Signals) -> "Monitor":
         of = f"/{settings.epochs}" if settings.epochs else ""
         console.status = (
             f"Epoch {step.epoch}{of}  {step.batch / step.batches:.0%}  loss {step.loss:.4f}  "
-            f"{step.examples_per_second:,.0f} examples/s  {clock(left)} left"
+            f"{step.speed:,.0f} {step.things}/s  {clock(left)} left"
         )
 
     def row(row: dict[str, Any], settings: "LoopSettings") -> None:

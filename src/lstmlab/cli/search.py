@@ -46,11 +46,20 @@ class PredictSearch(Search):
 
     n_best: Annotated[int | None, typer.Option(metavar="N", help="So many answers each, with their scores.")] = None
     sample: Annotated[bool, typer.Option("--sample", help="Draw the answer at random.")] = False
+    length: Annotated[int | None, typer.Option(metavar="N", help="Language models: tokens that are written.")] = None
+    prime: Annotated[str | None, typer.Option(metavar="TEXT", help="Language models: what the text begins with.")] = (
+        None
+    )
+    next: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Language models: the ten likeliest words after TEXT.")
+    ] = None
 
     def changes(self) -> dict[str, Any]:
         """What was typed, as settings of the search."""
         typed = super().changes()
         drawn = typed.pop("sample")
+        for given in ("prime", "next"):
+            typed.pop(given, None)
         return {"method": "sample", **typed} if drawn else typed
 
 
@@ -75,7 +84,7 @@ SETTINGS = {"beam": "beam_size"}
 _OPTIONS = {
     SETTINGS.get(field.name, field.name): "--" + field.name.replace("_", "-")
     for field in fields(PredictSearch)
-    if field.name != "sample"
+    if field.name not in ("sample", "prime", "next")
 }
 # Plain words such as seed may stand in the name of a run as well: they count at the beginning of a message only.
 _NAMES = re.compile(rf"(?:^(?:{'|'.join(_OPTIONS)})\b|\b(?:{'|'.join(name for name in _OPTIONS if '_' in name)})\b)=?")

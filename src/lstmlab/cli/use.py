@@ -16,6 +16,7 @@ import typer
 from lstmlab.cli import app
 from lstmlab.cli.console import Console, counted, tell, utf8
 from lstmlab.cli.continued import continued, short, tested
+from lstmlab.cli.paired import pair_text, paired
 from lstmlab.cli.search import PredictSearch, Search, spelled, with_search
 from lstmlab.cli.tagged import columns, tagged_line
 from lstmlab.disk import save
@@ -89,6 +90,7 @@ def predict(
 ) -> None:
     """Answers of a finished run: to texts on the command line, in a file, or a line each on standard input."""
     from lstmlab import api
+    from lstmlab.decoding import StreamSettings
 
     if texts and input:
         raise InputError("give texts or --input, not both")
@@ -109,8 +111,19 @@ def predict(
     if attention is not None:
         result.refuse_blind()
     typed = search.changes()
+    assert isinstance(search, PredictSearch)
+    if result.speaks:
+        from lstmlab.cli.spoken import answered
+
+        with spelled(), _typed_encoding():
+            answered(result, search, [*(texts or []), *([] if input is None else [input])], encoding, output)
+        return
+    for option in ("prime", "next", "length"):
+        if getattr(search, option) is not None:
+            raise InputError(f"--{option} would have no effect: it belongs to language models")
     with spelled("add --sample"):
         settings = result.search(typed)
+    assert not isinstance(settings, StreamSettings)
     with _typed_encoding():
         portions = None if _goes_on(result, texts, input, horizon) else _portions(result, texts, input, encoding)
         if portions is not None and result.forecasts and not texts and input is None:
@@ -250,10 +263,7 @@ def _portions(
     if texts is None and input is None:
         yield from _standard_input(result, sys.stdin, encoding or "utf-8")
         return
-    if texts:
-        asked = [result.parse_input(text, f"argument {i + 1}") for i, text in enumerate(texts)]
-    else:
-        asked = result.read_inputs(Path(str(input)), encoding)
+    asked = result.parse_typed(texts) if texts else result.read_inputs(Path(str(input)), encoding)
     if not all_blank(asked):
         yield asked
 
@@ -306,12 +316,16 @@ def answer_line(given: Any, answer: dict[str, Any]) -> str:
         return one_line(answer["prediction"])
     if "certainty" in answer:
         return tagged_line(given, answer["prediction"], coloured=sys.stdout.isatty())
+    text = pair_text(given) if paired(given, answer) else None
+    if isinstance(answer["prediction"], float):
+        return f"{answer['prediction']:.2f}\t{text}"
     if "probabilities" not in answer:
         return " ".join(map(short, answer["prediction"]))
     shares = [(" ".join(name.split()), share) for name, share in answer["probabilities"].items()]
     ranked = sorted(shares, key=lambda pair: -pair[1])
     others = ", ".join(f"{name} {share:.1%}" for name, share in ranked[1:4])
-    text = " ".join(given.split()) if isinstance(given, str) else counted(len(given), "step")
+    if text is None:
+        text = " ".join(given.split()) if isinstance(given, str) else counted(len(given), "step")
     return f"{ranked[0][0]}\t{ranked[0][1]:.1%}\t({others})\t{text if len(text) <= 70 else text[:69] + '…'}"
 
 
@@ -346,9 +360,12 @@ def _csv(told: list[tuple[Any, dict[str, Any]]]) -> str:
                 writer.writerow([given, one["prediction"], f"{one['score']:.6f}", rank])
         return out.getvalue()
     names = list(told[0][1].get("probabilities", {})) if told else []
-    writer.writerow(["input", "prediction", *(f"probability of {name}" for name in names)])
+    pairs = bool(told) and paired(*told[0])
+    asked = ["first", "second"] if pairs else ["input"]
+    writer.writerow([*asked, "prediction", *(f"probability of {name}" for name in names)])
     for given, answer in told:
         shares = [f"{answer['probabilities'][name]:.6f}" for name in names]
         prediction = answer["prediction"]
-        writer.writerow([given, prediction if isinstance(prediction, str) else json.dumps(prediction), *shares])
+        said = prediction if isinstance(prediction, str) else json.dumps(prediction)
+        writer.writerow([*(given if pairs else [given]), said, *shares])
     return out.getvalue()

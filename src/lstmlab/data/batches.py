@@ -56,6 +56,10 @@ class Batches:
         """For evaluation: every example once, longest first, so that memory fails at once or not at all."""
         return self._cut(np.argsort(-self.lengths.astype(np.int64), kind="stable"))
 
+    def size(self, batch: Int[np.ndarray, "_"]) -> int:
+        """Steps in a batch, padding included."""
+        return len(batch) * int(self.lengths[batch].max())
+
     def _cut(self, order: Int[np.ndarray, "M"]) -> list[Int[np.ndarray, "_"]]:
         """`order` in consecutive batches, each as large as allowed."""
         if self.tokens is None:

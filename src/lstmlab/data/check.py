@@ -36,9 +36,9 @@ def check(parts: Mapping[str, Corpus]) -> tuple[Finding, ...]:
     """All findings about the parts of a data set, problems first.
 
     Texts are looked at where inputs are text, labels where targets are text or whole numbers. Where targets are
-    sentences (translations, replies), what is looked at is pairs.
+    sentences (translations, replies), what is looked at is pairs. Two texts that are judged together count as one.
     """
-    parts = {name: part for name, part in parts.items() if len(part)}
+    parts = {name: _joined(part) for name, part in parts.items() if len(part)}
     found: list[Finding] = []
     paired = pair_check.paired(parts)
     if parts and all(part.frame.schema["inputs"] == pl.String for part in parts.values()):
@@ -52,6 +52,14 @@ def check(parts: Mapping[str, Corpus]) -> tuple[Finding, ...]:
     if not paired:
         found += _labels(parts)
     return tuple(sorted(found, key=lambda finding: LEVELS.index(finding.level)))
+
+
+def _joined(part: Corpus) -> Corpus:
+    """Pairs of texts with a judgment as one text each."""
+    schema = part.frame.schema
+    if schema["inputs"] != pl.List(pl.String) or isinstance(schema["target"], pl.List):
+        return part
+    return Corpus(part.frame.with_columns(pl.col("inputs").list.join("\n")), part.fingerprint)
 
 
 def _rows(parts: Mapping[str, Corpus]) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from lstmlab.data import contents, pair_guess
-from lstmlab.data.datasets import dialogues, files, folders, pair_tables
+from lstmlab.data.datasets import dialogues, files, folders, judged, pair_tables, tagged
 from lstmlab.data.series_guess import series_guess
 from lstmlab.errors import InputError
 from lstmlab.recipe import scalar
@@ -25,6 +25,9 @@ ROWS = 1000
 
 MOST_LABELS = 100
 """A column with more distinct values than this among the rows looked at is not taken for a label."""
+
+MOST_GRADES = 10
+"""A column with more different numbers than this is a score rather than a label."""
 
 TAGGED = (".conll", ".conllu", ".conll03", ".bio", ".iob", ".iob2")
 PLAIN = (".txt", ".text", ".tokens", ".md")
@@ -61,7 +64,7 @@ class Guess:
     """A task with the settings that make it so."""
 
     task: str
-    """classification, tagging, language-model, translation, dialogue or forecasting."""
+    """classification, pairs, tagging, language-model, translation, dialogue or forecasting."""
     settings: dict[str, object]
     """Dotted setting → value, such as data.path, data.text, data.label."""
     reasons: tuple[str, ...]
@@ -144,6 +147,8 @@ def _word(value: object) -> str:
     """A setting as it is typed: a column counted from 1 is a number, names that hold commas are a list."""
     if isinstance(value, list):
         return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, bool):
+        return str(value).lower()
     return str(value) if isinstance(value, int) else _value(str(value))
 
 
@@ -194,7 +199,12 @@ def _plain(path: Path, settings: dict[str, object], encoding: str) -> Guess:
         return Guess("dialogue", settings, (f"{dialogues.END} stands between the turns of its lines.",), True)
     fields = {line.count("\t") + 1 for line in lines}
     if fields == {1}:
-        return Guess("language-model", settings, (f"{path.name} is plain text without columns.",), True)
+        told = f"lstmlab train dialogue path={shlex.quote(str(path))}"
+        reasons = (
+            f"{path.name} is plain text without columns: what comes next in it can be learned.",
+            f"(If it holds dialogues, a turn a line and blank lines between them: {told})",
+        )
+        return Guess("language-model", settings, reasons, True)
     table_name = shlex.quote(str(path.with_suffix(".tsv")))
     renamed = f"cp {shlex.quote(str(path))} {table_name} && lstmlab train {table_name}"
     if len(fields) > 1:
@@ -225,6 +235,10 @@ def _tagged(lines: list[str]) -> bool:
 def _table(frame: pl.DataFrame, settings: dict[str, object], *, named: bool) -> Guess:
     """What a table is. `named` says that its column names were given by somebody, not read from a first line."""
     sample = frame.gather_every(-(-len(frame) // ROWS))
+    if lists := tagged.list_columns(sample):
+        return _sentences(lists, settings)
+    if found := _judged(sample, settings):
+        return found
     columns = [_column(sample[name]) for name in frame.columns]
     prose = sorted((column for column in columns if column.prose), key=_readable, reverse=True)
     labels = sorted((column for column in columns if column.label > 0), key=lambda column: -column.label)
@@ -248,6 +262,40 @@ def _table(frame: pl.DataFrame, settings: dict[str, object], *, named: bool) -> 
     )
     reason = f'its first row looks like data, not like column names ("{_short(frame.columns[0])}", …).'
     return Guess(found.task, settings, (reason, *found.reasons), False, (f"put a line of column names on top: {line}",))
+
+
+def _sentences(lists: tuple[str, str], settings: dict[str, object]) -> Guess:
+    """Two columns of lists, of words and of as many tags. Names that say so need not be typed."""
+    words, tags = lists
+    chosen: dict[str, object] = {} if words in tagged.WORDS else {"data.text": words}
+    chosen |= {} if tags in tagged.TAGS else {"data.label": tags}
+    reason = f'"{words}" holds lists of words, and "{tags}" a tag for each of them.'
+    return Guess("tagging", settings | chosen, (reason,), True)
+
+
+def _judged(sample: pl.DataFrame, settings: dict[str, object]) -> Guess | None:
+    """Two columns of text and a judgment of both, where their names say so (premise, hypothesis, gold_label)."""
+    texts = judged.sides(sample.columns)
+    if texts is None or any(_column(sample[name]).numeric for name in texts):
+        return None
+    rest = [name for name in sample.columns if name not in texts]
+    known = (judged.judgment(rest, graded=graded) for graded in (False, True))
+    found = [_judgment(sample[name], texts, settings) for name in dict.fromkeys(known) if name is not None]
+    if len(found) < 2:
+        return found[0] if found else None
+    reasons = (*found[0].reasons, *found[1].reasons)
+    return replace(found[0], reasons=reasons, sure=False, alternatives=tuple(map(command, found)))
+
+
+def _judgment(values: pl.Series, texts: tuple[str, str], settings: dict[str, object]) -> Guess:
+    """Pairs of texts with this column as their judgment: a score where it holds many different numbers."""
+    column, written = _column(values), files.text_of(values)
+    whole = written is not None and written.drop_nulls().str.contains(r"^\s*-?\d+\s*$").all()
+    graded = column.numeric and (column.distinct > MOST_GRADES or not whole)
+    chosen: dict[str, object] = {"data.first": texts[0], "data.second": texts[1], "data.label": values.name}
+    what = "rates both" if graded else f"says what they are to each other: {column.distinct} different values"
+    reason = f'"{texts[0]}" and "{texts[1]}" are two texts, and "{values.name}" {what}.'
+    return Guess("pairs", settings | chosen | ({"data.graded": True} if graded else {}), (reason,), True)
 
 
 def _pairs(table: pl.DataFrame, first: str, second: str, settings: dict[str, object], *, headless: bool) -> Guess:

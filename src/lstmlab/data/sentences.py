@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy.typing import NDArray
 
-from lstmlab.data.text import TextEncoder, TextSettings
+from lstmlab.data.text import TextEncoder, TextSettings, plain
 from lstmlab.data.tokens import PAD, Tokens
 from lstmlab.errors import InputError
 
@@ -33,7 +33,7 @@ class SentenceSettings(TextSettings):
 
     def idle(self) -> dict[str, str]:
         """Characters and subwords leave hardly anything unknown."""
-        reasons = TextSettings.idle(self)
+        reasons = {**TextSettings.idle(self), "line_ends": "the lines of a source are turns, which have a mark already"}
         if self.level != "word":
             reasons["copy_unknown"] = f"it belongs to words, and text.level is {self.level}"
         return reasons
@@ -51,7 +51,7 @@ class Language:
     def fit(cls, settings: TextSettings, texts: Sequence[str]) -> "Language":
         """Fitted on training texts; lines of a text are turns. Raises InputError where there is nothing to learn."""
         lines = [line for text in texts for line in text.split("\n")]
-        encoder = TextEncoder.fit(_plain(settings), lines)
+        encoder = TextEncoder.fit(plain(settings), lines)
         return cls(encoder, spacing(lines) if settings.level == "word" else {})
 
     @property
@@ -207,11 +207,6 @@ def spacing(texts: Sequence[str], most: int = 20_000) -> dict[str, tuple[bool, b
 
 
 _SIGN = re.compile(r"[^\w\s]")
-
-
-def _plain(settings: TextSettings) -> TextSettings:
-    """What a TextEncoder is fitted with and saves: the settings without those of pairs."""
-    return TextSettings(**{name: getattr(settings, name) for name in TextSettings.model_fields})
 
 
 def _followed(tokens: Tokens, marks: NDArray[Any]) -> Tokens:

@@ -15,6 +15,7 @@ from lstmlab.data.corpus import Corpus, Dataset, Source, shuffled
 from lstmlab.data.datasets import named, tagged
 from lstmlab.data.load import Watch
 from lstmlab.data.parts import PartedData
+from lstmlab.data.recut import pieces, recut
 from lstmlab.data.spans import Scheme
 from lstmlab.errors import InputError, unknown
 
@@ -36,6 +37,9 @@ class TaggingData(PartedData):
     """How tags mark spans: bio, iob1, bioes, or plain for tags that mark none. null: what the training part shows."""
     repair: bool = False
     """Mend tags that cannot stand where they do (I-X after O) as conlleval reads them, instead of refusing them."""
+    recut: bool = False
+    """Cut the words of the training part, and of typed sentences, where letters, digits and marks meet (I'm: I ' m): for
+    a training part that was parted into words less finely than what is to be tagged."""
 
     def idle(self) -> dict[str, str]:
         """What a named set leaves without effect."""
@@ -53,14 +57,22 @@ def load_tagged(settings: TaggingData, seed: int, watch: Watch = Watch()) -> Dat
 
     Raises InputError for every fault of file, line, column or name.
     """
-    tables, source = _read_named(settings, watch) if settings.name is not None else _read_own(settings, watch)
+    tables, source = read_tables(settings, watch)
     scheme = settings.scheme or spans.scheme_of(tables["train"]["target"].to_list())
     parts: dict[str, pl.DataFrame] = {}
     for part, table in tables.items():
         parts[part], told = sound(table, scheme, f"{source.name}, {part} part", repair=settings.repair)
         source = source.then(*told)
     found, steps = _complete({name: Corpus.of(table) for name, table in parts.items()}, settings, seed)
+    if settings.recut:
+        found["train"], told = _recut(found["train"], scheme)
+        steps.append(told)
     return Dataset(found["train"], found.get("valid"), found["test"], source.then(*steps))
+
+
+def read_tables(settings: TaggingData, watch: Watch = Watch()) -> tuple[dict[str, pl.DataFrame], Source]:
+    """The parts as they are in the files, whatever their tags: id, inputs, target."""
+    return _read_named(settings, watch) if settings.name is not None else _read_own(settings, watch)
 
 
 def sound(table: pl.DataFrame, scheme: Scheme, where: str, *, repair: bool) -> tuple[pl.DataFrame, list[str]]:
@@ -154,14 +166,26 @@ def _complete(parts: dict[str, Corpus], settings: TaggingData, seed: int) -> tup
     return parts, steps
 
 
+def _recut(corpus: Corpus, scheme: Scheme) -> tuple[Corpus, str]:
+    """A training part whose words are cut, and what was done."""
+    rows = [recut(words, tags, scheme) for words, tags in zip(corpus.inputs, corpus.targets, strict=True)]
+    kind = pl.List(pl.String)
+    words, tags = (pl.Series([row[at] for row in rows], dtype=kind) for at in (0, 1))
+    before, after = sum(map(len, corpus.inputs)), int(words.list.len().sum())
+    told = f"Training part: {before:,} words were cut into {after:,} where letters, digits and marks meet."
+    return Corpus.of(corpus.frame.with_columns(inputs=words, target=tags)), told
+
+
 def _drawn(corpus: Corpus, count: int, seed: int) -> tuple[Corpus, Corpus]:
     """The rest, and `count` sentences drawn by chance; both in their order."""
     order = shuffled(len(corpus), seed)
     return corpus.take(np.sort(order[count:])), corpus.take(np.sort(order[:count]))
 
 
-def words_of(text: str) -> list[str]:
-    """The words and marks of a typed sentence."""
+def words_of(text: str, *, recut: bool = False) -> list[str]:
+    """The words and marks of a typed sentence; cut as a training part is with `recut`."""
+    if recut:
+        return [piece for word in text.split() for piece in pieces(word)]
     return re.findall(rf"{WORD}|[^\w\s]", text)
 
 

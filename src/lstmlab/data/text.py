@@ -60,11 +60,14 @@ class TextSettings(Settings):
     """What a token is: a word or punctuation mark, a character, or a piece of a word (byte-level BPE)."""
     lowercase: bool = True
     """Whether capitals are made small first."""
-    words: Literal["unicode", "simple"] = "unicode"
+    words: Literal["unicode", "simple", "blanks"] = "unicode"
     """Words: how they are found. unicode: letters of any script, numbers such as 3.5, marks one by one; simple: what
-    blanks part, with . , ! ? ; : ( ) " one by one and a word ending at its apostrophe (l' homme)."""
+    blanks part, with . , ! ? ; : ( ) " one by one and a word ending at its apostrophe (l' homme); blanks: what blanks
+    part, for texts whose words and marks are parted already."""
     punctuation: bool = True
     """Words: whether punctuation marks and other signs are tokens too, or left out."""
+    line_ends: bool = False
+    """Words: whether the end of a line is a token too."""
     vocabulary_size: Annotated[int, Field(gt=2)] = 20_000
     """Kinds of tokens at most, `<pad>` and `<unk>` included; the most frequent ones of the training part."""
     min_count: Annotated[int, Field(gt=0)] = 1
@@ -86,15 +89,23 @@ class TextSettings(Settings):
 
     def idle(self) -> dict[str, str]:
         """Characters and subwords always read everything."""
-        if self.level == "word":
-            return {}
-        return dict.fromkeys(("words", "punctuation"), f"it belongs to words, and text.level is {self.level}")
+        if self.level != "word":
+            told = f"it belongs to words, and text.level is {self.level}"
+            return dict.fromkeys(("words", "punctuation", "line_ends"), told)
+        return {"punctuation": "words=blanks keeps whatever stands between blanks"} if self.words == "blanks" else {}
 
     @property
     def pattern(self) -> str:
         """The pattern of a token at the level of words."""
-        word, mark = (WORD, MARK) if self.words == "unicode" else (SIMPLE_WORD, SIMPLE_MARK)
-        return f"{word}|{mark}" if self.punctuation else word
+        kinds = {"unicode": (WORD, MARK), "simple": (SIMPLE_WORD, SIMPLE_MARK), "blanks": (r"[^\s]+", "")}
+        word, mark = kinds[self.words]
+        found = f"{word}|{mark}" if mark and self.punctuation else word
+        return rf"{found}|\n" if self.line_ends else found
+
+
+def plain(settings: TextSettings) -> TextSettings:
+    """What a TextEncoder is fitted with and saves: the settings without those a task has added."""
+    return TextSettings(**{name: getattr(settings, name) for name in TextSettings.model_fields})
 
 
 @dataclass(frozen=True)
@@ -121,6 +132,8 @@ class TextEncoder:
             counts.update(
                 _count_words(settings, column) if settings.level == "word" else _count_characters(settings, column)
             )
+        for mark in SPECIALS:
+            del counts[mark]  # what a text spells like them is unknown: in some, rare words were written so
         if not counts:
             raise _nothing(settings, len(texts))
         ranked = sorted((-count, token) for token, count in counts.items() if count >= settings.min_count)
@@ -144,12 +157,22 @@ class TextEncoder:
 
     def pieces(self, text: str) -> list[str]:
         """One text as the model reads it: a piece per id of `encode`, unknown words in their own spelling."""
+        return self.pieces_of([text])[0]
+
+    def pieces_of(self, texts: Sequence[Any]) -> list[list[str]]:
+        """The same of many texts."""
         if self.settings.level == "subword":
-            return self.tokens(self.encode([text]).ids)
-        column = next(_columns(self.settings, [text]))
-        found = _split(column, self.settings.pattern)[0].to_list() if self.settings.level == "word" else list(column[0])
-        keep = kept(np.array([len(found)]), self.settings.first, self.settings.last)
-        return [piece for piece, wanted in zip(found, keep, strict=True) if wanted]
+            encoded = self.encode(texts)
+            return [self.tokens(encoded.row(at)) for at in range(len(encoded))]
+        found: list[list[str]] = []
+        for column in _columns(self.settings, texts):
+            words = self.settings.level == "word"
+            found += _split(column, self.settings.pattern).to_list() if words else map(list, column)
+        first, last = self.settings.first, self.settings.last
+        if first is None and last is None:
+            return found
+        keeps = (kept(np.array([len(one)]), first, last) for one in found)
+        return [[piece for piece, wanted in zip(*row, strict=True) if wanted] for row in zip(found, keeps, strict=True)]
 
     def tokens(self, ids: Sequence[int] | Int[np.ndarray, "T"]) -> list[str]:
         """The name of each id. A subword that ends inside a character shows those bytes as \\xNN."""
@@ -170,8 +193,14 @@ class TextEncoder:
             return b"".join(self._bytes[at] for at in real).decode(errors="replace")
         if self.settings.level == "character":
             return "".join(REPLACEMENT if at == UNKNOWN else self.vocabulary[at] for at in real)
-        text = " ".join(self.vocabulary[at] for at in real)
+        text = re.sub(r" ?\n ?", "\n", " ".join(self.vocabulary[at] for at in real))
+        if self.settings.words == "blanks":
+            return text
         return re.sub(r" (?=[.,!?;:…%)\]}])|(?<=[(\[{]) (?=\w)", "", text)
+
+    def bytes_of(self, token: int) -> bytes:
+        """What a subword spells; it may end inside a character."""
+        return self._bytes[token]
 
     def to_json(self) -> dict[str, Any]:
         """Everything `from_json` needs, as plain values."""

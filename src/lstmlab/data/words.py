@@ -23,6 +23,7 @@ from lstmlab.recipe import Settings, dump, validate
 LONGEST = 30
 """Letters of a word that are read: the first and the last half of these."""
 _DIGIT = re.compile(r"\d")
+_ADDRESS = re.compile(r"(https?:|www\.)\S+|([@#])\w\S*", re.IGNORECASE)
 
 
 class WordSettings(Settings):
@@ -32,10 +33,15 @@ class WordSettings(Settings):
     """Whether capitals are made small before a word is looked up; its letters and its shape keep them."""
     digits: bool = True
     """Whether all digits count as 0 when a word is looked up."""
+    addresses: bool = False
+    """Whether all web addresses count as one word when they are looked up, and so all @names and all #topics."""
     min_count: Annotated[int, Field(gt=0)] = 1
     """How often a word must occur in the training part to be known."""
     suffixes: tuple[Annotated[int, Field(gt=0, le=8)], ...] = (2, 3)
     """Lengths of the endings that are looked up beside the word; none: []."""
+    exchange: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Training: part of the spans whose words are exchanged for those of another one of the same kind and length, drawn
+    anew every time, so that names are told by what stands around them too (Dai & Adel 2020, mention replacement)."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +152,8 @@ class WordEncoder:
 
 def looked_up(word: str, settings: WordSettings) -> str:
     """A word as it is looked up."""
+    if settings.addresses and (found := _ADDRESS.fullmatch(word)):
+        return f"<{found[2] or 'www'}>"
     word = word.lower() if settings.lowercase else word
     return _DIGIT.sub("0", word) if settings.digits else word
 

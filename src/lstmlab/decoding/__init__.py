@@ -10,10 +10,15 @@ from collections.abc import Sequence
 import torch
 
 from lstmlab.decoding import beam, walk
+from lstmlab.decoding.foresight import Foreseen, likeliest
 from lstmlab.decoding.hypothesis import Hypothesis, Marks, Query, State, Step
 from lstmlab.decoding.settings import SearchSettings, length_divisor
+from lstmlab.decoding.stream import StreamSettings, stream
 
-__all__ = ["search", "SearchSettings", "Marks", "Hypothesis", "Step", "State", "length_divisor"]
+__all__ = [
+    "search", "SearchSettings", "Marks", "Hypothesis", "Step", "State", "length_divisor",
+    "stream", "StreamSettings", "likeliest", "Foreseen",
+]  # fmt: skip
 
 
 def search(

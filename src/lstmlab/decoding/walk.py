@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -10,7 +11,26 @@ from torch import Tensor
 
 from lstmlab.decoding import choices
 from lstmlab.decoding.hypothesis import Hypothesis, Query, State, Step, Watched, alignments
-from lstmlab.decoding.settings import SearchSettings
+
+
+class Drawing(Protocol):
+    """What `draw` asks of settings."""
+
+    @property
+    def temperature(self) -> float:
+        """log p is divided by it."""
+        ...
+
+    @property
+    def top_k(self) -> int:
+        """So many of the likeliest tokens; 0 for all."""
+        ...
+
+    @property
+    def top_p(self) -> float:
+        """The fewest that hold this share."""
+        ...
+
 
 PickAt = Callable[[int, Int[Tensor, "N"]], choices.Pick]
 """(step, numbers of the rows that are still there) → how to pick one token for each."""
@@ -57,7 +77,7 @@ def uniforms(query: Query) -> np.ndarray:
 
 
 def draw(
-    log_p: Float[Tensor, "N V"], uniform: Float[Tensor, "N"], settings: SearchSettings
+    log_p: Float[Tensor, "N V"], uniform: Float[Tensor, "N"], settings: Drawing
 ) -> tuple[Float[Tensor, "N 1"], Int[Tensor, "N 1"]]:
     """One token for each row by inverting the distribution function; temperature, then top_k, then top_p."""
     values, tokens = log_p, None

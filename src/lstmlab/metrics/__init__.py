@@ -5,6 +5,7 @@ fit each other.
 """
 
 from lstmlab.metrics.forecasts import coverage, mae, mase, mase_scale, mse, quantile_loss, rmse, smape
+from lstmlab.metrics.grades import pearson, pearson_interval, spearman
 from lstmlab.metrics.labels import (
     Bin,
     ClassScore,
@@ -38,6 +39,7 @@ __all__ = [
     "Bin", "ClassScore", "accuracy", "calibration", "calibration_error", "confusion", "interval", "loss", "macro_f1",
     "per_class",
     "mae", "mase", "mase_scale", "mse", "rmse", "smape", "quantile_loss", "coverage",
+    "pearson", "pearson_interval", "spearman",
     "SpanScore", "span_scores", "macro_span_f1",
     "TOKENIZERS", "TextScores", "corpus_scores", "sentence_bleu", "sentence_chrf", "exact_match", "token_accuracy",
     "perplexity", "distinct", "repeated_share", "generic_share",

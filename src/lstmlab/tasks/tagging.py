@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from lstmlab import baselines, metrics
 from lstmlab.data import cache, spans
 from lstmlab.data.corpus import Dataset, Index, Part
+from lstmlab.data.exchange import Exchange
 from lstmlab.data.load import Watch
 from lstmlab.data.spans import Scheme
 from lstmlab.data.tagging import TaggingData, kinds, load_tagged
@@ -53,6 +54,8 @@ class EncodedSentences:
     inputs: list[list[str]]
     targets: list[list[str]] | None
     """In the scheme of the data."""
+    exchange: Exchange | None = None
+    """How names are exchanged; of what is learned from alone."""
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -77,6 +80,8 @@ class Tagging:
         """As the model has them: BIOES where they mark spans."""
         self.scheme: Scheme = scheme
         """Of the data, and of what is answered."""
+        self.learned: Part | None = None
+        """The part that is learned from, while it is: names are exchanged in no other."""
 
     @property
     def inside(self) -> Scheme:
@@ -100,7 +105,11 @@ class Tagging:
             tags = [spans.OUTSIDE, *(f"{mark}-{kind}" for kind in marked for mark in "BIES")]
         if len(tags) < 2:
             raise InputError(f"the training part has one tag only ({', '.join(tags)}): there is nothing to learn")
-        return cls(recipe, WordEncoder.fit(recipe.words, data.train.inputs), tuple(tags), scheme)
+        if recipe.words.exchange and scheme == "plain":
+            raise InputError("words.exchange would have no effect: it is about spans, and these tags mark none")
+        task = cls(recipe, WordEncoder.fit(recipe.words, data.train.inputs), tuple(tags), scheme)
+        task.learned = data.train
+        return task
 
     @classmethod
     def restore(cls, recipe: TaggingRecipe, saved: Mapping[str, Any]) -> "Tagging":
@@ -123,11 +132,17 @@ class Tagging:
             if len(sentence) != len(tags):
                 raise InputError(f"{where}: {len(sentence)} words and {len(tags)} tags: {' '.join(sentence)[:60]}")
         flat = [ids.get(tag, -1) for tags in known for tag in spans.converted(tags, self.scheme, self.inside)]
-        return EncodedSentences(words, np.array(flat, np.int64), list(map(list, inputs)), list(map(list, known)))
+        exchange = None
+        if self.recipe.words.exchange and examples is self.learned:
+            exchange = Exchange.of(words.places, known, self.scheme, self.recipe.words.exchange)
+        told = list(map(list, inputs)), list(map(list, known))
+        return EncodedSentences(words, np.array(flat, np.int64), *told, exchange)
 
     def collate(self, encoded: EncodedSentences, index: Index) -> Batch:
         """Features of words [B T F]; the spelling of the batch's different words [U C]; ids of tags [B T]."""
         places = encoded.words.places.take(index)
+        if encoded.exchange is not None:
+            places = encoded.exchange.drawn(places, index)
         different, here = np.unique(places.ids, return_inverse=True)
         features = encoded.words.features[places.ids]
         flat = np.concatenate([features[:, :1], here.reshape(-1, 1), features[:, 1:]], 1)

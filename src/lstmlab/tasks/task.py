@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
+from lstmlab.cells import State
 from lstmlab.data.corpus import Dataset, Index, Part
 from lstmlab.data.load import Watch
 from lstmlab.recipe import Settings
@@ -152,6 +153,23 @@ class Task(Protocol):
 
     def journey(self, example: Example) -> Sequence[tuple[str, str]]:
         """One example on its way from raw to tensor: (stage, what it looks like there)."""
+        ...
+
+
+@runtime_checkable
+class Continuous(Task, Protocol):
+    """A task of one long text: a batch goes on where the one before stopped, and so does the model's state."""
+
+    def plan(self, encoded: Any, rows: int, seed: int) -> Any:
+        """Which places of the text stand together in a batch, epoch after epoch; what `collate` takes then."""
+        ...
+
+    def follow(self, model: nn.Module, batch: Batch, state: State | None) -> tuple[Tensor, State]:
+        """`outputs` of a batch read from a state (None: a beginning), and the state after it."""
+        ...
+
+    def read(self, model: nn.Module, encoded: Any) -> tuple[NDArray[np.float32], NDArray[np.float64], int]:
+        """What `evaluate` gives, of the text read as one: outputs and losses of each example, and their count."""
         ...
 
 

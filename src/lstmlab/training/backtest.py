@@ -23,7 +23,7 @@ from lstmlab.tasks.forecasting import Forecasting
 from lstmlab.training.evaluation import evaluate
 from lstmlab.training.experiment import start_training
 from lstmlab.training.inference import Predictor
-from lstmlab.training.loop import Hooks
+from lstmlab.training.moment import Hooks
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from torch import nn
 
 from lstmlab.data.batches import Batches
 from lstmlab.errors import InputError
-from lstmlab.tasks.task import Encoded, Task
+from lstmlab.tasks.task import Continuous, Encoded, Task
 
 EVALUATION_BATCH = 256
 EVALUATION_STEPS = 128 * 1024
@@ -21,6 +21,8 @@ def evaluate(
 
     The loss is NaN where an example has no target.
     """
+    if isinstance(task, Continuous):
+        return task.read(model, encoded)
     model.eval()
     outputs: list[np.ndarray] = [np.empty(0)] * len(encoded)
     losses, count = np.full(len(encoded), np.nan, np.float64), 0

@@ -21,8 +21,9 @@ from lstmlab.tasks import TASKS
 from lstmlab.tasks.task import Recipe, Task
 from lstmlab.training import checkpoint
 from lstmlab.training.evaluation import evaluate
-from lstmlab.training.loop import Hooks, LoopSettings, Tick, Training
+from lstmlab.training.loop import LoopSettings, Training
 from lstmlab.training.machine import choose_device, fitting_threads, tuned
+from lstmlab.training.moment import Hooks, Tick
 from lstmlab.training.nan_guard import Diverged
 from lstmlab.training.run import Run, RunWriter, command_line, environment
 
@@ -131,9 +132,7 @@ def start_training(recipe: Any, task: Task, data: Dataset, device: torch.device,
 
 def typical_steps(training: Training) -> int:
     """Steps in a batch of middling size, padding included."""
-    batches = training.batches.epoch(1)
-    lengths = training.train.lengths
-    return int(np.median([len(index) * lengths[index].max() for index in batches]))
+    return int(np.median([training.batches.size(batch) for batch in training.batches.epoch(1)]))
 
 
 def _go(writer: RunWriter, training: Training, data: Dataset, threads: int, monitor: Monitor) -> Run:

@@ -1,6 +1,6 @@
 """A finished run at work: its task and model restored, answers for new examples."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,13 @@ from torch import nn
 
 from lstmlab import recipe as recipes
 from lstmlab.data.corpus import Part
-from lstmlab.decoding import SearchSettings
+from lstmlab.decoding import SearchSettings, StreamSettings
 from lstmlab.errors import InputError
-from lstmlab.tasks import TASKS
+from lstmlab.nn.language_model import LanguageModel
+from lstmlab.tasks import TASKS, speaking
+from lstmlab.tasks.language_model import LanguageModelling
 from lstmlab.tasks.seq2seq import Translation
-from lstmlab.tasks.task import Task
+from lstmlab.tasks.task import Continuous, Task
 from lstmlab.training import checkpoint
 from lstmlab.training.evaluation import evaluate
 from lstmlab.training.experiment import assemble
@@ -42,12 +44,14 @@ class Predictor:
         return cls(task, model.to(place), place)
 
     @property
-    def search(self) -> SearchSettings | None:
-        """How the recipe searches for answers; None where the task picks or computes them."""
-        return self.task.recipe.decoding if isinstance(self.task, Translation) else None
+    def search(self) -> SearchSettings | StreamSettings | None:
+        """How the recipe searches for answers, or draws them; None where the task picks or computes them."""
+        return self.task.recipe.decoding if isinstance(self.task, (Translation, LanguageModelling)) else None
 
-    def searching(self, changes: Mapping[str, Any]) -> SearchSettings:
+    def searching(self, changes: Mapping[str, Any]) -> SearchSettings | StreamSettings:
         """The recipe's way to search with somebody's changes. Refuses what would have no effect, with the reason."""
+        if isinstance(self.search, StreamSettings):
+            return _drawn(self.search, changes)
         if self.search is None:
             first = next(iter(changes), "a search")
             raise InputError(
@@ -57,7 +61,12 @@ class Predictor:
         return changed(self.search, changes)
 
     def predict(
-        self, inputs: Sequence[Any], search: SearchSettings | None = None, *, look: bool = False, first: int = 0
+        self,
+        inputs: Sequence[Any],
+        search: SearchSettings | StreamSettings | None = None,
+        *,
+        look: bool = False,
+        first: int = 0,
     ) -> list[dict[str, Any]]:
         """What the model says of each input: {"prediction": …} and what belongs to it.
 
@@ -70,11 +79,35 @@ class Predictor:
             return []
         encoded = self.task.encode([Example(str(i + 1), given) for i, given in enumerate(inputs)], "the input")
         task: Task = self.task
-        if isinstance(self.task, Translation):
+        if isinstance(self.task, LanguageModelling) and isinstance(search, StreamSettings):
+            task = self.task.drawing(search)
+        elif isinstance(self.task, Translation):
+            assert search is None or isinstance(search, SearchSettings)
             task = self.task.searching(search or self.task.recipe.decoding, look=look, first=first)
         elif search is not None or look:
             self.searching({"look" if search is None else "search": True})
-        return task.predict(self.model, encoded, evaluate(self.model, task, encoded, self.device)[0])
+        outputs = np.zeros((0, 0), np.float32)
+        if not isinstance(task, Continuous):
+            outputs = evaluate(self.model, task, encoded, self.device)[0]
+        return task.predict(self.model, encoded, outputs)
+
+    def speaking(self) -> LanguageModelling:
+        """The task of a language model. Raises InputError for any other."""
+        if not isinstance(self.task, LanguageModelling):
+            raise InputError(f"only a language model writes on from what is given, and this run is of {self.task.name}")
+        return self.task
+
+    def stream(self, prime: str, draw: StreamSettings | None = None) -> Iterator[str]:
+        """What a language model writes after `prime`, as it comes."""
+        task, model = self.speaking(), self.model
+        assert isinstance(model, LanguageModel)
+        return speaking.spoken(model, task.encoder, prime, draw or task.recipe.decoding)
+
+    def next_words(self, text: str, count: int = 10) -> list[tuple[str, float]]:
+        """The likeliest words after a text by a language model, with their probabilities."""
+        task, model = self.speaking(), self.model
+        assert isinstance(model, LanguageModel)
+        return speaking.next_words(model, task.encoder, text, count)
 
     def score(self, examples: Part | Sequence[Example], where: str) -> dict[str, float]:
         """Loss and scores on examples with known targets."""
@@ -87,6 +120,21 @@ class Predictor:
             if answer is not None
         ]
         return {"loss": float(np.nansum(losses) / max(count, 1)), **self.task.score(outputs, encoded, rows)}
+
+
+def _drawn(draw: StreamSettings, changes: Mapping[str, Any]) -> StreamSettings:
+    """A way to draw with changes. Raises InputError for what would have no effect."""
+    if changes.get("method") == "sample":
+        raise InputError("--sample would have no effect: a language model always draws")
+    searched = [name for name in changes if name in SearchSettings.model_fields and name not in recipes.dump(draw)]
+    if searched:
+        raise InputError(
+            f"{searched[0]} would have no effect: it belongs to tasks that search for an answer, and a language model "
+            "draws what it writes; what it can be told: " + ", ".join(recipes.dump(draw))
+        )
+    found = recipes.validate(StreamSettings, {**recipes.dump(draw), **changes}, "search")
+    recipes.refuse_idle(found, list(changes))
+    return found
 
 
 def changed(search: SearchSettings, changes: Mapping[str, Any]) -> SearchSettings:

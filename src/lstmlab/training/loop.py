@@ -11,22 +11,25 @@ Everything that changes while training is in `Moment`, the model, the optimiser,
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from lstmlab.cells import State
 from lstmlab.data.batches import Batches
 from lstmlab.metrics import SCORES, format_score
 from lstmlab.recipe import Settings
-from lstmlab.tasks.task import Encoded, Task
+from lstmlab.tasks import TASKS
+from lstmlab.tasks.task import Continuous, Encoded, Task
 from lstmlab.training import checkpoint
 from lstmlab.training.best import Best
 from lstmlab.training.evaluation import evaluate
+from lstmlab.training.moment import Hooks, Moment, Tick
 from lstmlab.training.nan_guard import Diverged, blame
 from lstmlab.training.optimizer import (
     Average,
@@ -74,60 +77,16 @@ class LoopSettings(Settings):
         return self
 
 
-@dataclass
-class Moment:
-    """Where training stands."""
+class Plan(Protocol):
+    """Which examples, or which places of a text, stand together in a batch."""
 
-    epoch: int = 1
-    batch: int = 0
-    """Batches of this epoch already done."""
-    step: int = 0
-    """Optimiser steps done in all."""
-    seconds: float = 0.0
-    """Training time so far, evaluations not counted."""
-    sums: dict[str, list[float | int]] = field(default_factory=dict)
-    """This epoch's loss and scores so far, each as [sum, count]."""
-    best_epoch: int = 0
-    best_loss: float = float("inf")
-    stale: int = 0
-    """Evaluations since the best one."""
-    rate: float = 0.0
-    """Learning rate of the last step."""
-    total_seconds: float = 0.0
-    """Since training began, evaluations and earlier sessions counted, up to the last snapshot."""
-    plateau_scale: float = 1.0
-    plateau_stale: int = 0
-    norm_sum: float = 0.0
-    """Gradient norms of this epoch's steps, added up."""
-    norm_count: int = 0
-    done: bool = False
+    def epoch(self, number: int) -> Sequence[Any]:
+        """The batches of an epoch: what `Task.collate` takes."""
+        ...
 
-
-@dataclass(frozen=True)
-class Tick:
-    """One step of training, for whoever watches."""
-
-    epoch: int
-    batch: int
-    batches: int
-    share: float
-    """Of the whole budget (0 to 1)."""
-    loss: float
-    examples_per_second: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """What the loop calls. None of them may change what it trains."""
-
-    keep: Callable[[dict[str, Tensor], dict[str, Any], bool], None]
-    """(tensors, facts, best?): store a snapshot to go on from, or the weights that are best so far."""
-    row: Callable[[dict[str, Any]], None]
-    """A row of history."""
-    tick: Callable[[Tick], None] = lambda tick: None
-    stop: Callable[[], bool] = lambda: False
-    """Whether somebody asked to stop; the loop then keeps a snapshot and returns."""
+    def size(self, batch: Any) -> int:
+        """Steps in a batch, padding included."""
+        ...
 
 
 @dataclass
@@ -150,12 +109,18 @@ class Training:
         decay = self.settings.optimizer.average
         self.average = Average(self.model, decay) if decay is not None else None
         self.best = Best(self.settings.average_epochs)
-        self.batches = Batches(
-            self.train.lengths,
-            batch_size=self.settings.batch_size,
-            tokens=self.settings.tokens,
-            seed=self.seed,
-            bucket=self.settings.bucket,
+        self.carried: State | None = None
+        """Of a continuous text: the model's state after the last batch."""
+        self.batches: Plan = (
+            self.task.plan(self.train, self.settings.batch_size, self.seed)
+            if isinstance(self.task, Continuous)
+            else Batches(
+                self.train.lengths,
+                batch_size=self.settings.batch_size,
+                tokens=self.settings.tokens,
+                seed=self.seed,
+                bucket=self.settings.bucket,
+            )
         )
 
     def run(self, hooks: Hooks) -> bool:
@@ -184,7 +149,7 @@ class Training:
             return moment.step / settings.steps
         return moment.seconds / 60 / (settings.minutes or 1)
 
-    def _step(self, plan: list[np.ndarray], hooks: Hooks) -> None:
+    def _step(self, plan: Sequence[Any], hooks: Hooks) -> None:
         """One optimiser step over `accumulate` batches (fewer at the end of an epoch)."""
         start = time.perf_counter()
         moment = self.moment
@@ -196,7 +161,7 @@ class Training:
         batches = [self.task.collate(self.train, index).to(self.device) for index in chosen]
         count = 0
         for batch in batches:
-            outputs = self.task.outputs(self.model, batch, self.share(len(plan)))
+            outputs = self._outputs(batch, self.share(len(plan)))
             loss = self.task.loss(outputs, batch)
             loss.total.backward()
             count += loss.count
@@ -218,11 +183,19 @@ class Training:
             self.average.update(self.model, moment.step)
         spent = time.perf_counter() - start
         moment.seconds += spent
-        examples = sum(len(index) for index in chosen)
+        speed = sum(len(index) for index in chosen) / spent
+        things = "tokens" if isinstance(self.task, Continuous) else "examples"
         mean = moment.sums["loss"][0] / moment.sums["loss"][1]
-        hooks.tick(
-            Tick(moment.epoch, moment.batch, len(plan), self.share(len(plan)), mean, examples / spent, moment.seconds)
-        )
+        done = self.share(len(plan))
+        hooks.tick(Tick(moment.epoch, moment.batch, len(plan), done, mean, speed, things, moment.seconds))
+
+    def _outputs(self, batch: Batch, done: float) -> Tensor:
+        """What the model says; of a continuous text from where the batch before stopped."""
+        if not isinstance(self.task, Continuous):
+            return self.task.outputs(self.model, batch, done)
+        outputs, after = self.task.follow(self.model, batch, self.carried)
+        self.carried = after.map(Tensor.detach)
+        return outputs
 
     def _norm(self, count: int) -> float:
         """Divide the summed gradient by what was summed, clip it, and return its norm before clipping."""
@@ -263,7 +236,7 @@ class Training:
         self._watch_plateau(better)
         complete = moment.batch >= batches
         if complete:
-            moment.epoch, moment.batch = moment.epoch + 1, 0
+            moment.epoch, moment.batch, self.carried = moment.epoch + 1, 0, None
         moment.sums, moment.norm_sum, moment.norm_count = {}, 0.0, 0
         moment.done = self.share(batches) >= 1 or (patience is not None and moment.stale >= patience)
         hooks.keep(*self.snapshot(), False)
@@ -332,6 +305,8 @@ class Training:
         }
         if self.average is not None:
             named |= checkpoint.put(self.average.weights, "average")
+        if self.carried is not None:
+            named |= checkpoint.put(dict(self.carried.items()), "carried")
         if self.best.count > 1:  # a single one is in the best checkpoint
             named |= checkpoint.put(self.best.pack(), "best")
         return named, {"moment": asdict(self.moment), "best": self.best.badness}
@@ -343,6 +318,8 @@ class Training:
         if self.average is not None:
             for name, value in checkpoint.pick(tensors, "average").items():
                 self.average.weights[name].copy_(value)
+        carried = checkpoint.pick(tensors, "carried")
+        self.carried = State(**carried) if carried else None
         self.best.unpack(checkpoint.pick(tensors, "best"), facts.get("best", {}))
         _set_random_state(checkpoint.pick(tensors, "random"), self.device)
         self.moment = Moment(**facts["moment"])
@@ -366,7 +343,10 @@ def epoch_line(row: Mapping[str, Any], settings: LoopSettings) -> str:
     parts = [f"Epoch {row['epoch']:>{max(len(of) - 1, 1)}}{of}"]
     parts += [f"{name} {format_score(name, value)}" for name, value in row["train"].items()]
     if "valid" in row:
-        told = [f"{name} {format_score(name, row['valid'][name])}" for name in row["train"]]
+        # What is scored after an epoch alone (spans, BLEU) has no training figure beside it.
+        main = {name for task in TASKS.values() for name in task.main_scores}
+        names = [*row["train"], *(name for name in row["valid"] if name in main and name not in row["train"])]
+        told = [f"{name} {format_score(name, row['valid'][name])}" for name in names]
         parts += [f"valid {told[0]}", *told[1:]]
     seconds = round(row["seconds"])
     return "  ".join([*parts, f"{seconds // 60}:{seconds % 60:02}"])

@@ -1,13 +1,14 @@
 """What a finished run is asked: typed texts, lines, tables; and labelled files it is scored on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from lstmlab.data import contents
+from lstmlab.data import contents, matching, prose, text_pairs
 from lstmlab.data.corpus import Corpus, Part
 from lstmlab.data.datasets import dialogues, files, pair_tables, sequences
 from lstmlab.data.datasets.times import Step
@@ -18,6 +19,7 @@ from lstmlab.data.panel import Windows
 from lstmlab.data.series import read_on
 from lstmlab.data.series_settings import SeriesSettings
 from lstmlab.data.tagging import TaggingData, read_file, sound, words_of
+from lstmlab.data.text_pairs import TextPairData
 from lstmlab.errors import InputError
 from lstmlab.recipe import validate
 from lstmlab.training.run import Run
@@ -42,6 +44,12 @@ def labelled(run: Run, file: Path, encoding: str | None = None) -> tuple[Part, t
         return _windows(run, file, encoding), ()
     if task == "tagging":
         return _tagged(run, file, encoding, labelled=True), ()
+    if task == "language-model":
+        return prose.read_file(file, encoding or data["encoding"]), ()
+    if task == "pairs":
+        with _no_typing():
+            table, steps = text_pairs.read_file(_text_pairs(run), file, encoding=encoding)
+        return Corpus.of(table), tuple(steps)
     if measured(run):
         return _sequences(run, file, encoding, labelled=True), ()
     if "text" not in data:
@@ -120,6 +128,9 @@ def read_inputs(run: Run, file: Path, encoding: str | None = None) -> list[Any]:
         return _sources(run, file, encoding)
     if run.recipe["task"] == "tagging":
         return _tagged(run, file, encoding, labelled=False).inputs
+    if run.recipe["task"] == "pairs":
+        with _no_typing():
+            return text_pairs.read_inputs(_text_pairs(run), file, encoding=encoding)
     if measured(run):
         return _sequences(run, file, encoding, labelled=False).inputs
     if "text" not in data:
@@ -175,6 +186,22 @@ def parse_lines(run: Run, text: str, where: str, first: int = 1) -> list[Any]:
     return [parse_input(run, line.rstrip("\r"), f"{where}, line {number}") for number, line in enumerate(lines, first)]
 
 
+def parse_typed(run: Run, texts: Sequence[str]) -> list[Any]:
+    """What somebody typed behind a command, an input each. Of pairs two texts without a mark between them are one.
+
+    Raises InputError for texts of which nobody can tell which belong together.
+    """
+    if run.recipe["task"] == "pairs" and not any(mark in text for mark in text_pairs.BETWEEN for text in texts):
+        if len(texts) == 2:
+            return [list(matching.sound(texts, "the typed texts"))]
+        several = f"{len(texts)} texts" if len(texts) > 1 else "one text"
+        raise InputError(
+            f'{several} typed, expected two: "A man sings" "Someone sings"; or each pair as one: '
+            f'"A man sings {text_pairs.BETWEEN[1]} Someone sings"'
+        )
+    return [parse_input(run, text, f"argument {number}") for number, text in enumerate(texts, 1)]
+
+
 def parse_input(run: Run, text: str, where: str) -> Any:
     """What somebody typed, as this task's input: a text, turns of a dialogue, or numbers parted by blanks or commas (of
     sequences of measurements a number a step).
@@ -186,7 +213,9 @@ def parse_input(run: Run, text: str, where: str) -> Any:
     if task == "translation":
         return dialogues.flat(text)
     if task == "tagging":
-        return words_of(text)
+        return words_of(text, recut=bool(run.recipe["data"].get("recut")))
+    if task == "pairs":
+        return text_pairs.parted(text, where)
     if task != "forecasting" and not measured(run):
         return text
     try:
@@ -203,6 +232,20 @@ def blank(given: Any) -> bool:
 def all_blank(asked: Sequence[Any]) -> bool:
     """Whether nothing at all was asked."""
     return all(blank(given) for given in asked)
+
+
+def _text_pairs(run: Run) -> TextPairData:
+    return validate(TextPairData, run.recipe["data"], f"{run.folder / 'recipe.yaml'}: data")
+
+
+@contextmanager
+def _no_typing() -> Iterator[None]:
+    """Advice for where columns cannot be typed: what to call them."""
+    try:
+        yield
+    except InputError as error:
+        said = str(error).replace("Give first=COLUMN and second=COLUMN", 'Call them "first" and "second"')
+        raise InputError(said.replace("Give label=COLUMN", 'Call it "label"')) from error
 
 
 def _pairs(run: Run) -> PairSettings:

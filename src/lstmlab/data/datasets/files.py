@@ -119,7 +119,7 @@ def corpus(
         if label is None
         else _scalars(frame, label, "label", text, where).str.strip_chars()
     )
-    ids, steps = _ids(frame, (text, label), where)
+    ids, steps = row_ids(frame, (text, label), where)
     table = pl.DataFrame({"id": ids, "inputs": inputs, "target": targets})
     blank = inputs.fill_null("").str.strip_chars() == ""
     if blank.all():
@@ -128,7 +128,7 @@ def corpus(
         count = int(blank.sum())
         steps.append(f'dropped {count} {"row" if count == 1 else "rows"} of {where} with a blank "{text}"')
     if label is not None:
-        _check_labels(targets, blank, label, where, least_classes)
+        check_labels(targets, blank, label, where, least_classes)
     return Corpus.of(table.filter(~blank)), tuple(steps)
 
 
@@ -374,7 +374,8 @@ def _scalars(frame: pl.DataFrame, name: str, key: str, other: str | None, where:
     return column
 
 
-def _ids(frame: pl.DataFrame, used: tuple[str | None, ...], where: str) -> tuple[pl.Series, list[str]]:
+def row_ids(frame: pl.DataFrame, used: tuple[str | None, ...], where: str) -> tuple[pl.Series, list[str]]:
+    """The `id` column where it is complete and unique (and not used for something else), else the rows' numbers."""
     own = text_of(frame["id"]) if "id" in frame.columns and "id" not in used else None
     if own is not None and not own.has_nulls() and own.is_unique().all():
         return own, []
@@ -382,7 +383,8 @@ def _ids(frame: pl.DataFrame, used: tuple[str | None, ...], where: str) -> tuple
     return pl.Series([str(row) for row in range(1, len(frame) + 1)], dtype=pl.String), steps
 
 
-def _check_labels(targets: pl.Series, blank: pl.Series, label: str, where: str, least: int) -> None:
+def check_labels(targets: pl.Series, blank: pl.Series, label: str, where: str, least: int) -> None:
+    """Refuse a row without a label that is not `blank`, and fewer than `least` different labels."""
     missing = ((targets.fill_null("") == "") & ~blank).arg_true()
     if len(missing):
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""

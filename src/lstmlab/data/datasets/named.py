@@ -14,7 +14,15 @@ import polars as pl
 
 from lstmlab.data import cache, fetch
 from lstmlab.data.corpus import Corpus, Source
-from lstmlab.data.datasets import conversations, sequences, series_sets, tagged_sets, translations
+from lstmlab.data.datasets import (
+    conversations,
+    judged_sets,
+    prose_sets,
+    sequences,
+    series_sets,
+    tagged_sets,
+    translations,
+)
 from lstmlab.data.datasets.entry import Frames, NamedSet, from_tar, from_zip, lines
 from lstmlab.data.datasets.entry import frame as table_of
 from lstmlab.data.datasets.folders import read_folders
@@ -302,5 +310,7 @@ NAMED = {
         *sequences.SEQUENCES.values(),
         *series_sets.SERIES.values(),
         *tagged_sets.TAGGED.values(),
+        *judged_sets.JUDGED.values(),
+        *prose_sets.PROSE.values(),
     )
 }

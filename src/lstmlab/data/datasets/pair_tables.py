@@ -1,5 +1,6 @@
 """Tables of pairs: two columns of text by name, or by number where a file of tabs has no line of names."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import polars as pl
@@ -55,7 +56,10 @@ def read(path: Path, source: str | None, target: str | None, *, encoding: str = 
         )
     if source == target:
         raise InputError(f'{where}: source and target are both "{source}": name two columns')
-    sides = [_column(table, name, key, where) for name, key in ((source, "source"), (target, "target"))]
+    sides = [
+        text_column(table, name, key, where, telling)
+        for name, key, telling in ((source, "source", SOURCE_NAMES), (target, "target", TARGET_NAMES))
+    ]
     ids = [str(row) for row in range(1, len(table) + 1)]
     return pl.DataFrame([pl.Series(ids, dtype=pl.String), *sides], schema=["id", "inputs", "target"])
 
@@ -121,9 +125,11 @@ def _read_named(path: Path, encoding: str) -> pl.DataFrame:
     return frame.rename(dict(zip(frame.columns, names, strict=True)))
 
 
-def _column(table: pl.DataFrame, name: str, key: str, where: str) -> pl.Series:
+def text_column(table: pl.DataFrame, name: str, key: str, where: str, telling: Collection[str]) -> pl.Series:
+    """A column as text, empty where it has nothing. Raises InputError with the nearest name where there is none, else
+    with one of those `telling` what the setting `key` is for.
+    """
     if name not in table.columns:
-        telling = SOURCE_NAMES if key == "source" else TARGET_NAMES
         match = nearest(name, table.columns) or [column for column in table.columns if column.lower() in telling]
         shown = ", ".join(table.columns[:20]) + (", …" if len(table.columns) > 20 else "")
         raise InputError(

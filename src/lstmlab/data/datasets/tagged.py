@@ -1,16 +1,17 @@
-"""Sentences whose words are tagged: CoNLL columns, CoNLL-U, and JSON lines.
+"""Sentences whose words are tagged: CoNLL columns, CoNLL-U, JSON lines, and tables with columns of lists.
 
 Tables have the columns id, inputs (list of words) and target (list of tags).
 """
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from lstmlab.data.datasets.files import read_text
+from lstmlab.data.datasets.files import read_table, read_text
 from lstmlab.errors import InputError, nearest
 
 CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
@@ -36,15 +37,20 @@ def read_tagged(
     (the first and the last column). With `tagged` false there may be no tags. Raises InputError with the line.
     """
     where, name = str(path), path.name.lower().removesuffix(".gz")
-    if name.endswith((".csv", ".parquet")):
-        kinds = "columns parted by tabs or blanks (.conll, .tsv), CoNLL-U (.conllu) or JSON lines (.jsonl)"
+    if name.endswith(".csv"):
+        kinds = "columns parted by tabs or blanks (.conll, .tsv), CoNLL-U (.conllu), JSON lines (.jsonl) or Parquet"
         raise InputError(f"{where}: expected {kinds}: a word and its tag on each line, or lists of them")
-    text = read_text(path, encoding=encoding)
-    if name.endswith((".jsonl", ".ndjson")):
-        rows = list(_json_rows(text, where, words, tags, tagged=tagged))
-        steps: list[str] = []
+    steps: list[str] = []
+    if name.endswith((".jsonl", ".ndjson", ".parquet")):
+        found = _parquet(path) if name.endswith(".parquet") else _json(read_text(path, encoding=encoding), where)
+        every = [_sentence(one, at, number, words, tags, tagged=tagged) for at, number, one in found]
+        rows = [one for one in every if one[1]]
+        if len(rows) < len(every):
+            steps = [f"{len(every) - len(rows):,} sentences without words were left out."]
     else:
-        rows, steps = column_rows(text, where, words=words, tags=tags, tagged=tagged)
+        rows, steps = column_rows(
+            read_text(path, encoding=encoding), where, words=words, tags=tags, tagged=tagged
+        )
     if not rows:
         raise InputError(f"{where}: no sentences")
     return pl.DataFrame(rows, schema=SCHEMA, orient="row"), steps
@@ -99,22 +105,40 @@ def column_rows(
 def _blocks(text: str, *, universal: bool) -> Iterator[list[tuple[int, str]]]:
     """The lines of each sentence with their numbers, comments and document marks left out."""
     block: list[tuple[int, str]] = []
-    for number, line in enumerate(text.split("\n"), 1):
+    lines = text.split("\n")
+    words = set() if universal else _ends(lines)
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             if block:
                 yield block
             block = []
-        elif not line.startswith("-DOCSTART-") and (block or not _comment(line, universal=universal)):
+        elif not line.startswith("-DOCSTART-") and (block or not _comment(line, words, universal=universal)):
             block.append((number, line))
     if block:
         yield block
 
 
-def _comment(line: str, *, universal: bool) -> bool:
-    """A line "# sent_id = 1" before a sentence: one that has a blank after its sign and no tab, since a word "#" has a
-    tag behind a tab. In CoNLL-U words have numbers before them, and every such line is one.
+def _comment(line: str, words: set[tuple[int, str]], *, universal: bool) -> bool:
+    """A line "# sent_id = 1" before a sentence. In CoNLL-U words have numbers before them, and every such line is one;
+    elsewhere it has a blank after its sign and no tab, and is not like the lines of words ("# O").
     """
-    return line.startswith("#") if universal else line.startswith(("# ", "#\r")) and "\t" not in line
+    if universal:
+        return line.startswith("#")
+    return _hashed(line) and _end(line) not in words
+
+
+def _hashed(line: str) -> bool:
+    return line.startswith(("# ", "#\r")) and "\t" not in line
+
+
+def _ends(lines: Sequence[str]) -> set[tuple[int, str]]:
+    """How many columns lines of words have and what their last one holds, where a comment could be taken for one."""
+    return {_end(line) for line in lines if line.strip() and line[0] != "#"} if any(map(_hashed, lines)) else set()
+
+
+def _end(line: str) -> tuple[int, str]:
+    fields = line.split()
+    return len(fields), fields[-1]
 
 
 def _universal(block: Sequence[tuple[int, str]]) -> bool:
@@ -145,7 +169,8 @@ def _place(column: str, width: int, where: str) -> int:
     raise InputError(f"{where}: no column {column}: expected a number from 1 to {width}{names}")
 
 
-def _json_rows(text: str, where: str, words: str | None, tags: str | None, *, tagged: bool) -> Iterator[Row]:
+def _json(text: str, where: str) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    """Each line's object, where it stands, and its number."""
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -156,17 +181,28 @@ def _json_rows(text: str, where: str, words: str | None, tags: str | None, *, ta
             raise InputError(f"{at}: not JSON ({error})") from error
         if not isinstance(found, dict):
             raise InputError(f"{at}: expected an object with words and tags, got {type(found).__name__}")
-        word = _field(found, words, WORDS, at, "text")
-        tag = _field(found, tags, TAGS, at, "label") if tagged or tags else None
-        sentence = _texts(found[word], f'{at}, "{word}"')
-        target = None if tag is None else _texts(found[tag], f'{at}, "{tag}"')
-        if target is not None and len(target) != len(sentence):
-            raise InputError(f"{at}: {len(sentence)} words and {len(target)} tags")
-        if sentence:
-            yield str(found.get("id", number)), sentence, target
+        yield at, number, found
 
 
-def _field(found: dict, typed: str | None, telling: Sequence[str], where: str, key: str) -> str:
+def _parquet(path: Path) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    for number, row in enumerate(read_table(path).iter_rows(named=True), 1):
+        yield f"{path}, row {number}", number, row
+
+
+def _sentence(
+    found: Mapping[str, Any], at: str, number: int, words: str | None, tags: str | None, *, tagged: bool
+) -> Row:
+    """Words and tags that stand in two fields as lists."""
+    word = _field(found, words, WORDS, at, "text")
+    tag = _field(found, tags, TAGS, at, "label") if tagged or tags else None
+    sentence = _texts(found[word], f'{at}, "{word}"')
+    target = None if tag is None else _texts(found[tag], f'{at}, "{tag}"')
+    if target is not None and len(target) != len(sentence):
+        raise InputError(f"{at}: {len(sentence)} words and {len(target)} tags")
+    return str(found.get("id", number)), sentence, target
+
+
+def _field(found: Mapping[str, Any], typed: str | None, telling: Sequence[str], where: str, key: str) -> str:
     name = typed or next((name for name in telling if isinstance(found.get(name), list)), None)
     if name is not None and name in found:
         return name
@@ -184,3 +220,42 @@ def _texts(given: object, where: str) -> list[str]:
         if not one.strip():
             raise InputError(f"{where}: number {at} is empty")
     return found
+
+
+def lists(column: pl.Series) -> pl.Series | None:
+    """A column whose values are lists of words or of whole numbers (Python's, NumPy's or polars' own), as lists of
+    text; None for any other.
+    """
+    if column.dtype not in (pl.List, pl.Array, pl.Object):
+        return None
+    values = [_plain(value) for value in column.to_list()]
+    if not all(value is None or isinstance(value, list) for value in values):
+        return None
+    if not all(isinstance(one, str | int) for value in values for one in value or []):
+        return None
+    texts = [None if value is None else [str(one) for one in value] for value in values]
+    return pl.Series(column.name, texts, dtype=pl.List(pl.String))
+
+
+def _plain(value: Any) -> Any:
+    """A tuple, a NumPy array or a series as a list."""
+    if isinstance(value, tuple):
+        return list(value)
+    return value.tolist() if hasattr(value, "tolist") else value.to_list() if hasattr(value, "to_list") else value
+
+
+def list_columns(table: pl.DataFrame) -> tuple[str, str] | None:
+    """The columns of a table that hold the words of sentences and their tags.
+
+    Lists whose names say so; or else the only two columns of lists, where each row's are equally long: the tags are the
+    one with fewer different values.
+    """
+    found = {name: one for name in table.columns if (one := lists(table[name])) is not None}
+    words = next((name for name in WORDS if name in found), None)
+    tags = next((name for name in TAGS if name in found), None)
+    if words is not None and tags is not None:
+        return words, tags
+    if len(found) != 2:
+        return None
+    tags, words = sorted(found, key=lambda name: found[name].explode().n_unique())
+    return (words, tags) if (found[words].list.len() == found[tags].list.len()).all() else None

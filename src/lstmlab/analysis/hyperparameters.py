@@ -1,0 +1,89 @@
+"""The settings of a run that a reader asks for first, as a table."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lstmlab.analysis.architecture import PAIRS, setting
+from lstmlab.report import Table, excerpt
+from lstmlab.training.run import Run
+
+_SETTINGS = (  # what a reader asks for first: a name, where it stands
+    ("cell", "model.encoder.cell"),
+    ("layers", "model.encoder.num_layers"),
+    ("hidden units", "model.encoder.hidden_size"),
+    ("cell of the decoder", "model.decoder.cell"),
+    ("layers of the decoder", "model.decoder.num_layers"),
+    ("units of the decoder", "model.decoder.hidden_size"),
+    ("initialisation", "model.encoder.initialisation"),
+    ("forget bias at the start", "model.encoder.forget_bias"),
+    ("dropout between layers", "model.encoder.dropout"),
+    ("layer normalisation", "model.encoder.layer_norm"),
+    ("recurrent dropout", "model.encoder.recurrent_dropout"),
+    ("zoneout of the output", "model.encoder.zoneout"),
+    ("zoneout of the memory", "model.encoder.zoneout_memory"),
+    ("weight drop", "model.encoder.weight_drop"),
+    ("dropout of the memory", "model.memory_dropout"),
+    ("dropout before the output", "model.dropout"),
+    ("dropout before the output", "model.decoder.dropout"),
+    ("word dropout", "model.embedding.word_dropout"),
+    ("dropout of vectors", "model.embedding.dropout"),
+    ("locked dropout", "model.embedding.locked_dropout"),
+    ("log-count ratios up to", "model.embedding.ratios"),
+    ("size of word vectors", "model.words.size"),
+    ("letters read by", "model.letters.kind"),
+    ("tags chosen by", "model.output"),
+    ("locked dropout of words", "model.words.locked_dropout"),
+    ("noise on the inputs", "model.input_noise"),
+    ("vocabulary dropout", "model.embedding.vocabulary_dropout"),
+    ("tokens of back-propagation", "bptt"),
+    ("vocabulary at most", "text.vocabulary_size"),
+    ("turns read", "data.turns"),
+    ("scaling", "data.scale"),
+    ("epochs", "training.epochs"),
+    ("steps", "training.steps"),
+    ("minutes", "training.minutes"),
+    ("batch size", "training.batch_size"),
+    ("tokens a batch", "training.tokens"),
+    ("batches per step", "training.accumulate"),
+    ("patience", "training.patience"),
+    ("optimiser", "training.optimizer.method"),
+    ("learning rate", "training.optimizer.learning_rate"),
+    ("schedule", "training.optimizer.schedule"),
+    ("warm-up", "training.optimizer.warmup"),
+    ("weight decay", "training.optimizer.weight_decay"),
+    ("gradient clipped at", "training.optimizer.clip"),
+    ("averaging of weights", "training.optimizer.average"),
+    ("epochs averaged", "training.average_epochs"),
+    ("longest output", "decoding.max_length"),
+    ("seed", "seed"),
+)
+# Values that say no more than that nothing is on.
+_OFF = {"batches per step": 1, "epochs averaged": 1, "layer normalisation": "none"}
+
+
+def settings_table(run: Run) -> Table:
+    """The settings a reader asks for first."""
+    found = [(name, setting(run, path)) for name, path in _SETTINGS]
+    kept = [
+        (name, _shown(value))
+        for name, value in found
+        if value is not None and (name == "seed" or value != _OFF.get(name, 0))
+    ]
+    told = " What passes the context and searches is told above." if run.recipe["task"] in PAIRS else ""
+    return pairs("Settings.", kept, f"What is switched off is left out; recipe.yaml has every setting.{told}")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return excerpt(value, 40) if isinstance(value, str) else f"{value:g}"
+
+
+def pairs(title: str, found: Sequence[tuple[str, str]], note: str = "") -> Table:
+    """Names and values as a table of three pairs a row, read downwards: a third of the height."""
+    height = -(-len(found) // 3)
+    columns = [found[at : at + height] for at in range(0, len(found), height)]
+    rows = [
+        [word for column in columns for word in (column[at] if at < len(column) else ("", ""))] for at in range(height)
+    ]
+    return Table(title, ["", "Value"] * len(columns), rows, note)

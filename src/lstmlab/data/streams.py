@@ -1,0 +1,55 @@
+"""One long text side by side: rows that each go on, batch after batch, where they stopped.
+
+Row r reads the r-th of B equal stretches of the text, so a batch holds B places of the text and the next one the places
+right after them: the state of a recurrent model can be carried from batch to batch (truncated back-propagation through
+time, Williams & Peng 1990). An epoch's plan depends on (length, settings, seed, number of the epoch) alone.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+
+
+@dataclass(frozen=True, eq=False)
+class Stretch:
+    """A batch: from each of these places on, so many tokens, each with the one after it as its target."""
+
+    starts: Int[np.ndarray, "B"]
+    steps: int
+
+    def __len__(self) -> int:
+        """Tokens."""
+        return len(self.starts) * self.steps
+
+    @property
+    def places(self) -> Int[np.ndarray, "B T"]:
+        """Where the tokens stand in the text; their targets stand one further."""
+        return self.starts[:, None] + np.arange(self.steps)
+
+
+@dataclass(frozen=True, eq=False)
+class Streams:
+    """The plan of batches over a text of `total` tokens."""
+
+    total: int
+    rows: int
+    """Places read side by side; fewer in a text with fewer than `steps` tokens for each."""
+    steps: int
+    """Tokens of each row in a batch."""
+    seed: int
+
+    def epoch(self, number: int) -> list[Stretch]:
+        """The batches of one epoch, in order. Epochs begin a few tokens apart, so that cuts fall elsewhere each time;
+        less than one in twenty tokens, at the text's ends, is left out."""
+        random = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, number])))
+        usable = self.total - 1
+        rows = max(1, min(self.rows, usable // self.steps))
+        first = int(random.integers(min(self.steps, usable // (40 * rows)) + 1))
+        length = (usable - first) // rows
+        starts = first + length * np.arange(rows)
+        return [Stretch(starts + at, min(self.steps, length - at)) for at in range(0, length, self.steps)]
+
+    def size(self, batch: Stretch) -> int:
+        """Steps in a batch."""
+        return len(batch)

@@ -1,0 +1,100 @@
+"""Two texts read by one encoder, compared token by token and as a whole, to the scores of what they are to each other.
+
+Letters in shapes: B batch, T and S steps of the first and the second text, C flags of a token, H features, K classes.
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lstmlab.kernels.weights import trim
+from lstmlab.nn.attention import Attention
+from lstmlab.nn.embedding import Embedding, VectorSettings
+from lstmlab.nn.pooling import Pooling
+from lstmlab.nn.recurrent import Recurrent, RecurrentSettings
+from lstmlab.recipe import Settings
+from lstmlab.types import Padded
+
+
+class MatcherSettings(Settings):
+    """From two texts to the scores of what they are to each other."""
+
+    embedding: VectorSettings = VectorSettings(size=100, deviation=0.3, dropout=0.2)
+    encoder: RecurrentSettings = RecurrentSettings(hidden_size=64)
+    attention: Literal["none", "between"] = "between"
+    """between: each token looks for its like in the other text, both are compared, and a second encoder of the same
+    kind reads what came of it (ESIM: Chen et al. 2017); none: the texts meet only as two vectors."""
+    compared_size: int = Field(default=64, ge=1)
+    """Attention: numbers that come of comparing a token with what it found in the other text."""
+    pooling: tuple[Literal["last", "max", "mean", "attention"], ...] = ("max", "mean")
+    """How the outputs of all steps become one vector for each text; several stand side by side."""
+    head_size: int = Field(default=64, ge=1)
+    """Units of the layer between both vectors and the scores."""
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    """Training: part of what is compared, of both vectors, and of the head's units set to zero."""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "MatcherSettings":
+        if not self.pooling or len(set(self.pooling)) < len(self.pooling):
+            raise ValueError(f"pooling needs one or more different names, got {list(self.pooling)}")
+        return self
+
+    def idle(self) -> dict[str, str]:
+        """What belongs to attention."""
+        if self.attention == "none":
+            return {"compared_size": "it belongs to attention=between, and attention is none"}
+        return {}
+
+
+class Matcher(nn.Module):
+    """Tokens of two texts [B T 1+C] and [B S 1+C] (id, then flags) to logits [B K].
+
+    The same weights read both texts; the order of the texts counts, since one may follow from the other and not the
+    other way round. Answers do not depend on batch size, order or padding.
+    """
+
+    def __init__(self, settings: MatcherSettings, vocabulary_size: int, flags: int, outputs: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.embedding = Embedding(settings.embedding, vocabulary_size)
+        self.encoder = Recurrent.from_settings(settings.encoder, self.embedding.output_size + flags)
+        size = self.encoder.output_size
+        self.attention: Attention | None = None
+        if settings.attention == "between":
+            self.attention = Attention("dot", size, size)
+            self.comparison = nn.Linear(4 * size + flags, settings.compared_size)
+            self.composition = Recurrent.from_settings(settings.encoder, settings.compared_size)
+        self.pooling = Pooling(settings.pooling, size, len(self.encoder.directions))
+        self.head = nn.Linear(4 * self.pooling.output_size, settings.head_size)
+        self.output = nn.Linear(settings.head_size, outputs)
+
+    def forward(self, first: Padded, second: Padded) -> Float[Tensor, "B K"]:
+        """The scores of each pair."""
+        sides = [trim(side) for side in (first, second)]
+        flags = [Padded(side.values[..., 1:].to(self.head.weight.dtype), side.lengths) for side in sides]
+        one, other = (self._read(side, told) for side, told in zip(sides, flags, strict=True))
+        if self.attention is not None:
+            one, other = self._compared(one, other, flags[0]), self._compared(other, one, flags[1])
+        u, v = self.pooling(one), self.pooling(other)
+        # Mou et al. 2016; Conneau et al. 2017: both, how far apart, and how much alike they are.
+        hidden = torch.tanh(self.head(self._dropped(torch.cat([u, v, (u - v).abs(), u * v], -1))))
+        return self.output(self._dropped(hidden))
+
+    def _read(self, tokens: Padded, flags: Padded) -> Padded:
+        ids = Padded(tokens.values[..., 0], tokens.lengths)
+        return self.encoder(self.embedding(ids, flags), final_state=False)[0]
+
+    def _compared(self, own: Padded, other: Padded, flags: Padded) -> Padded:
+        """One text, each token beside the mean of those of the other text that are like it; read once more."""
+        assert self.attention is not None
+        found, _ = self.attention(own.values, self.attention.remember(other))
+        parts = [own.values, found, own.values - found, own.values * found, flags.values]
+        compared = torch.relu(self.comparison(self._dropped(torch.cat(parts, -1))))
+        return self.composition(Padded(compared, own.lengths).masked(), final_state=False)[0]
+
+    def _dropped(self, values: Tensor) -> Tensor:
+        return functional.dropout(values, self.settings.dropout, self.training)
