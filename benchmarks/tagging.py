@@ -3,8 +3,8 @@
     python -m benchmarks.tagging [ROUNDS]
 
 Data and model are those of `pos-ewt` (UD English-EWT, BiLSTM of 2 × 128 over words, letters, endings), untrained: time
-does not depend on the weights. Tagging: all sentences of the test part, sorted by length, 512 side by side, as `predict`
-does it. Training: epochs over the whole training part without evaluation, output=softmax and output=crf in turns,
+does not depend on the weights. Tagging: all sentences of the test part, sorted by length, 512 side by side, as in
+`predict`. Training: epochs over the whole training part without evaluation, output=softmax and output=crf in turns,
 ROUNDS of each (5). Medians; what must be reached: 5,000 sentences a second, 1.5 times the time of softmax.
 """
 
@@ -64,7 +64,7 @@ def tagging(task: Any, data: Dataset, rounds: int) -> None:
         "Viterbi search alone": lambda: [crf.best(one) for one in scores],
         "model and search": lambda: [crf.best(model(batch.inputs, batch.second)) for batch in batches],
         "predict: model, search, certainties, names of tags": lambda: task.predict(
-            model, encoded, np.zeros((0, 4), np.float32)
+            model, encoded, np.zeros((0, 5), np.float32)
         ),
         "encoding the words before": lambda: task.encode(data.test, "the test part"),
     }

@@ -71,7 +71,7 @@ def pairs_run(
         "model": {
             "embedding": {"size": 100, "deviation": 0.3, "word_dropout": 0.0, "dropout": 0.2, "locked_dropout": 0.0},
             "encoder": dict(ENCODER, bidirectional=True), "attention": attention, "compared_size": 64,
-            "pooling": ["max", "mean"], "head_size": 64, "dropout": 0.3,
+            "pooling": ["max", "mean"], "alone": True, "head_size": 64, "dropout": 0.3,
         },
         "training": TRAINING,
     }  # fmt: skip

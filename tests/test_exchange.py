@@ -77,10 +77,11 @@ def test_in_training_alone(tmp_path_factory: pytest.TempPathFactory) -> None:
     assert again.encode(data.train, "train").exchange is None  # type: ignore[attr-defined]
 
 
-def test_tags_that_mark_no_spans(tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.mark.parametrize("key", ["words.exchange", "model.outside_bias"])
+def test_tags_that_mark_no_spans(key: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("parts") / "a.conll"
     path.write_text("\n".join(f"n{at}\tNOUN\nis\tVERB\n" for at in range(40)), encoding="utf-8")
-    recipe = request.assemble("tagging", {"path": str(path), "exchange": 0.5})
+    recipe = request.assemble("tagging", {"path": str(path), key: 0.5})
     data = TASKS["tagging"].load(recipe, Watch())
-    with pytest.raises(InputError, match=r"words\.exchange would have no effect"):
+    with pytest.raises(InputError, match=f"{key} would have no effect"):
         TASKS["tagging"].prepare(recipe, data, Watch())

@@ -26,8 +26,9 @@ from lstmlab.data.matching import MatchSettings
 from lstmlab.data.text import TextEncoder, TextSettings
 from lstmlab.data.text_pairs import TextPairData, load_text_pairs
 from lstmlab.errors import InputError
+from lstmlab.nn.matcher import alone
 from lstmlab.tasks import TASKS
-from lstmlab.types import Example
+from lstmlab.types import Example, Padded
 from test_cli import Shell
 
 WHO = "man woman dog girl boy cat".split()
@@ -184,6 +185,15 @@ def test_sick() -> None:
     parts, findings = check_data("sick", {}, Watch())
     assert {name: len(part) for name, part in parts.items()} == {"train": 4500, "valid": 500, "test": 4927}
     assert any(one.title == "Labels in train" for one in findings)
+
+
+def test_first_is_the_column_and_text_first_the_cut() -> None:
+    recipe: Any = request.assemble(
+        "pairs", {"path": "p.csv", "first": "a", "second": "b", "label": "c", "text.first": 9}
+    )
+    assert (recipe.data.first, recipe.text.first) == ("a", 9)
+    single: Any = request.assemble("imdb", {"first": 9})
+    assert single.text.first == 9
 
 
 def test_another_kind_of_set_is_refused() -> None:
@@ -360,8 +370,17 @@ def test_a_batch_of_any_size_and_order_says_the_same(result: Result) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{"attention": "none"}, {"pooling": ["last", "attention"]}, {"level": "character"},
-                                     {"same": False, "alike": False}, {"punctuation": False}])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"attention": "none"},
+        {"pooling": ["last", "attention"]},
+        {"level": "character"},
+        {"same": False, "alike": False},
+        {"alone": False},
+        {"punctuation": False},
+    ],
+)
 def test_padding_and_order_change_no_answer(changes: dict[str, Any], tmp_path: Path) -> None:
     small = {key: value for key, value in SMALL.items() if key != "compared_size" or "attention" not in changes}
     recipe = request.assemble("pairs", {**small, "path": write(tmp_path / "a.csv", 40), **changes})
@@ -379,6 +398,15 @@ def test_padding_and_order_change_no_answer(changes: dict[str, Any], tmp_path: P
         straight = task.outputs(model, task.collate(encoded, np.arange(len(other))))
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(swapped, straight, atol=1e-5), "which text is the first one matters"
+
+
+def test_tokens_that_stand_alone() -> None:
+    values = torch.arange(1.0, 9.0).reshape(2, 4, 1)
+    flags = torch.tensor([[0, 1, 0, 1], [1, 1, 0, 0]])[..., None].float()
+    lengths = torch.tensor([4, 2])
+    found = alone(Padded(values, lengths), Padded(flags, lengths))
+    assert found.lengths.tolist() == [2, 0], "what lies past a row's end stands nowhere"
+    assert found.values[..., 0].tolist() == [[1, 3, 0, 0], [0, 0, 0, 0]]
 
 
 @pytest.mark.slow

@@ -22,7 +22,9 @@ def titles(settings: TaggingData) -> dict[str, tuple[str, str, int]]:
 
 
 def parts(folder: Path, train: list[str], valid: list[str], test: list[str]) -> TaggingData:
-    files = {name: corpus(folder / f"{name}.conll", rows) for name, rows in zip("abc", (train, valid, test), strict=True)}
+    files = {
+        name: corpus(folder / f"{name}.conll", rows) for name, rows in zip("abc", (train, valid, test), strict=True)
+    }
     return TaggingData(path=files["a"], valid=files["b"], test=files["c"])
 
 

@@ -344,3 +344,24 @@ def test_rare_words_are_forgotten_now_and_then(tmp_path: Path) -> None:
     counts = torch.from_numpy(task.encoder.frequencies).float()
     torch.testing.assert_close(shares[2:], 1 / (1 + counts[2:]), rtol=0, atol=0.05)
     assert shares[0] == 0
+
+
+@pytest.mark.parametrize("output", ["softmax", "crf"])
+def test_a_bias_against_o_finds_more_spans_and_leaves_the_loss(output: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.conll", corpus(count=40))
+    found = []
+    for bias in (-50.0, 0.0, 50.0):
+        changes = {"path": path, "model.output": output, "hidden_size": 8, "outside_bias": bias}
+        recipe = request.assemble("tagging", changes)
+        data = TASKS["tagging"].load(recipe, Watch())
+        task: Any = TASKS["tagging"].prepare(recipe, data, Watch())
+        torch.manual_seed(0)
+        with torch.inference_mode():
+            probabilities, best, loss = scored(task, task.build().eval(), task.encode(data.train, "it"), np.arange(20))
+        found.append((probabilities[..., 0].sum(), int((best > 0).sum()), loss))
+    (all_o, none, loss), (some_o, _, same), (no_o, most, again) = found
+    assert torch.equal(loss, same)
+    assert torch.equal(loss, again)
+    assert all_o > some_o > no_o
+    assert no_o == pytest.approx(0, abs=1e-3)
+    assert none == 0 < most

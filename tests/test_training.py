@@ -10,6 +10,7 @@ from torch import nn
 from lstmlab import request
 from lstmlab.api import run_recipe
 from lstmlab.errors import InputError
+from lstmlab.training import loop
 from lstmlab.training.best import Best
 from lstmlab.training.experiment import Monitor, assemble
 from lstmlab.training.machine import choose_device, fitting_threads, tuned
@@ -253,3 +254,13 @@ def test_one_best_epoch_is_just_that_one() -> None:
     third = best.offer(3, 1.0, {"w": torch.zeros(1)})
     assert third is not None
     assert third["w"].tolist() == [0.0]
+
+
+def test_the_line_of_an_epoch_tells_the_main_score_of_validation_too() -> None:
+    train = {"loss": 1.0, "accuracy": 0.5}
+    valid = {"loss": 0.9, "span_f1": 0.28, "span_recall": 0.2, "accuracy": 0.6, "accuracy_unseen": 0.4}
+    row = {"epoch": 1, "seconds": 65.0, "train": train, "valid": valid}
+    told = loop.epoch_line(row, loop.LoopSettings(epochs=3))
+    assert told == (
+        "Epoch 1/3  loss 1.0000  accuracy 50.00 %  valid loss 0.9000  accuracy 60.00 %  span_f1 28.00 %  1:05"
+    )

@@ -253,7 +253,7 @@ class Result:
 
 def _opening(run: Run) -> str:
     """The first words of a line of the test part that can be typed."""
-    lines = (" ".join(str(row["input"]).split()[:3]) for row in run.predictions)
+    lines = (" ".join(str(row["input"]).split()[:3])[:30] for row in run.predictions)
     return next((line for line in lines if line.isprintable() and line), "The")
 
 

@@ -64,8 +64,8 @@ RUNS: dict[str, Callable[[Path], Run]] = {
 
 
 PLAIN = (
-    "a classifier", "a judge of pairs", "a judge of scores", "a tagger of names", "a forecaster", "a forecaster of a series", "a translator",
-    "a partner in conversation",
+    "a classifier", "a judge of pairs", "a judge of scores", "a tagger of names", "a forecaster",
+    "a forecaster of a series", "a translator", "a partner in conversation",
 )  # fmt: skip
 KINDS = [kind if kind in PLAIN else pytest.param(kind, marks=pytest.mark.slow) for kind in RUNS]
 

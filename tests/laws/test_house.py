@@ -104,6 +104,10 @@ BASE: dict[str, dict[str, Any]] = {
     },
     "translation": {"data.path": "pairs.tsv", "data.source": "english", "data.target": "french", **PAIRS},
     "dialogue": {"data.path": "talk.txt", **PAIRS},
+    "language-model": {
+        "data.path": "prose.txt", "training.steps": 5, "training.batch_size": 4, "model.encoder.hidden_size": 4,
+        "model.embedding.size": 4, "training.optimizer.learning_rate": 0.05, "bptt": 10, "decoding.length": 20,
+    },
 }  # fmt: skip
 
 EPOCHS = {"training.steps": None, "training.epochs": 5}
@@ -186,6 +190,7 @@ TEXTS: dict[str, Change] = {
     "text.level": ("character", {}),
     "text.words": ("simple", {}),
     "text.punctuation": (False, {}),
+    "text.line_ends": (True, {}),
     "text.vocabulary_size": (20, {}),
     "text.min_count": (20, {}),
     "text.first": (3, {}),
@@ -204,6 +209,7 @@ SEQ2SEQ: dict[str, Change] = TEXTS | {
     "data.drop_repeated": (False, {"data.test": "others.tsv"}),
     "text.lowercase": (True, {}),
     "text.joint": (True, {}),
+    "text.line_ends": (True, {"data.path": "lines.csv"}),
     "text.copy_unknown": (False, {"text.vocabulary_size": 4}),
     "model.decoder.cell": ("gru", {}),
     "model.decoder.hidden_size": (5, {}),
@@ -241,7 +247,36 @@ COMMON: dict[str, Change] = {
     **{f"model.encoder.{name}": change for name, change in ENCODER.items()},
 }
 
+WORDS = {"text.level": "word"}
+
 CHANGES: dict[str, dict[str, Change]] = {
+    "language-model": COMMON | TEXTS | {
+        "task": ("classification", {}),
+        "data.name": ("tinyshakespeare", {"data.limit": 60}),
+        "data.path": ("more-prose.txt", {}),
+        "data.valid": ("more-prose.txt", {}),
+        "data.test": ("more-prose.txt", {}),
+        "data.limit": (20, {}),
+        "text.level": ("word", {}),
+        "text.lowercase": (True, {}),
+        "text.words": ("simple", WORDS),
+        "text.punctuation": (False, WORDS),
+        "text.line_ends": (False, WORDS),
+        "model.embedding.vocabulary_dropout": (0.3, {}),
+        "model.encoder.bidirectional": (True, {}),
+        "model.dropout": (0.5, {}),
+        "model.locked": (False, {"model.dropout": 0.5}),
+        "model.tied": (True, {}),
+        "model.output": ("sampled", {}),
+        "model.samples": (5, {"model.output": "sampled"}),
+        "bptt": (7, {}),
+        "dynamic_rate": (0.1, {}),
+        "decoding.length": (30, {}),
+        "decoding.temperature": (0.1, {}),
+        "decoding.top_k": (2, {}),
+        "decoding.top_p": (0.1, {}),
+        "decoding.seed": (1, {}),
+    },
     "classification": COMMON | TEXTS | {
         "task": ("forecasting", {}),
         "data.name": ("parity", {}),
@@ -256,6 +291,7 @@ CHANGES: dict[str, dict[str, Change]] = {
         "data.length": (12, PARITY),
         "data.count": (70, PARITY),
         "text.lowercase": (False, {}),
+        "text.line_ends": (True, {"data.path": "lines.csv", "data.text": "english", "data.label": "kind"}),
         "model.embedding.ratios": (2, {}),
         "model.pooling": (["attention"], {}),
         "model.segment_length": (4, {}),
@@ -272,7 +308,6 @@ CHANGES: dict[str, dict[str, Change]] = {
         "data.label": (2, {}),
         "data.scheme": ("plain", {}),
         "data.repair": (True, {"data.path": "broken.conll"}),
-        "data.recut": (True, {}),
         "data.encoding": ("cp1252", {}),
         "data.limit": (40, {}),
         "data.valid_fraction": (0.3, {}),
@@ -313,6 +348,7 @@ CHANGES: dict[str, dict[str, Change]] = {
         "model.attention": ("none", {}),
         "model.compared_size": (5, {}),
         "model.pooling": (["attention"], {}),
+        "model.alone": (False, {}),
         "model.head_size": (5, {}),
         "model.dropout": (0.1, {}),
     },
@@ -386,13 +422,17 @@ REFUSED = {
     *((task, "task") for task in CHANGES),
     ("dialogue", "data.source"),
     ("dialogue", "data.target"),
+    ("language-model", "model.encoder.bidirectional"),
+    *(("language-model", path) for path in ("text.first", "text.last", "training.bucket", "training.tokens")),
+    ("language-model", "training.best"),
 }
-"""What has one value only, once the recipe is chosen; a text file of dialogues has no columns."""
+"""What has one value only, once the recipe is chosen; a text file of dialogues has no columns; a language model reads
+one long text forwards, and its score is its loss."""
 SHARED = {("dialogue", path) for path in SEQ2SEQ.keys() | COMMON.keys() if not path.startswith("data.")}
 """What is the very same code for another task, where its effect is seen."""
 MENDS = {("forecasting", "data.sort"), ("tagging", "data.repair")}
 """What makes something of data that is refused otherwise."""
-NAMED = {(task, "data.name") for task in ("dialogue", "translation", "pairs", "forecasting", "tagging")}
+NAMED = {(task, "data.name") for task in BASE if task != "classification"}
 """What only real data can show."""
 
 PATHS = [
@@ -427,6 +467,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_series(folder, rng)
     write_tagged(folder, rng)
     write_judged(folder, rng)
+    write_prose(folder)
+    write_lines(folder)
     rows = [
         f"w{at // 4}\t{rng.random():.3f}\t{' '.join(rng.choices([*PLAIN, GOOD[0]], k=5))}\t{at // 4 % 2 == 0}"
         for at in range(200)
@@ -448,7 +490,8 @@ def write_tagged(folder: Path, rng: random.Random) -> None:
     for name in ("tagged", "more-tagged", "broken"):
         blocks = []
         for _ in range(80):
-            words = rng.choices([*PLAIN, *GOOD, "Café", "A", "1999", "2024", "3.5", "@anna", "@ben"], k=rng.randint(3, 9))
+            known = [*PLAIN, *GOOD, "Café", "A", "1999", "2024", "3.5", "@anna", "@ben"]
+            words = rng.choices(known, k=rng.randint(3, 9))
             own = [tags.get(word, "O") for word in words]
             own = ["I" + tag[1:] if at and tag[0] == "B" and own[at - 1] == tag else tag for at, tag in enumerate(own)]
             if name == "broken":
@@ -458,6 +501,26 @@ def write_tagged(folder: Path, rng: random.Random) -> None:
             ]
             blocks.append("\n".join(rows) + "\n")
         (folder / f"{name}.conll").write_text("\n".join(blocks), encoding="utf-8")
+
+
+def write_prose(folder: Path) -> None:
+    """Two texts of lines with capitals, accents, brackets and apostrophes."""
+    rng = random.Random(0)
+    for name in ("prose", "more-prose"):
+        marks = ["Café", "A", ",", "don't", "(so)", "l'homme", "."]
+        lines = [" ".join(rng.choices([*PLAIN, *marks], k=rng.randint(3, 9))) for _ in range(120)]
+        (folder / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_lines(folder: Path) -> None:
+    """A table whose texts have several lines."""
+    rng = random.Random(0)
+    lines = ["english,french,kind"]
+    for row in range(80):
+        words = rng.choices([*PLAIN, "\n"], k=rng.randint(4, 14))
+        text = " ".join(["so", *words, GOOD[0]])
+        lines.append(f'"{text}","{text.upper()}",{row % 2 == 0}')
+    (folder / "lines.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def write_judged(folder: Path, rng: random.Random) -> None:

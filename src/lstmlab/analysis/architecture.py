@@ -119,8 +119,7 @@ def _tagger(run: Run) -> str:
 
 
 def _matcher(run: Run) -> str:
-    told, text = run.recipe["model"], run.recipe.get("text", {})
-    flags = run.recipe.get("matching", {})
+    told, text, flags = run.recipe["model"], run.recipe.get("text", {}), run.recipe.get("matching", {})
     marks = ["has it too"] * bool(flags.get("same")) + ["has one that begins alike"] * bool(flags.get("alike"))
     beside = f", with a mark beside it where the other text {' and one where it '.join(marks)}" if marks else ""
     size, pooling = told.get("embedding", {}).get("size"), listed(list(told.get("pooling", [])))
@@ -128,13 +127,14 @@ def _matcher(run: Run) -> str:
         f" Each output is compared with the mean of those of the other text that are like it (attention), to "
         f"{told.get('compared_size')} numbers, which a second encoder of the same kind reads."
     ) * (told.get("attention") == "between")
+    alone = "; tokens the other has not are looked at, and pooled, once more on their own" * bool(told.get("alone"))
     loss = "one logit a label (softmax). Loss: cross-entropy."
     if run.recipe["data"].get("graded"):
         loss = "the logit of each grade. Loss: divergence from a score's shares of its two grades (Tai et al. 2015)."
     return (
         f"Both texts become {text.get('level', 'word')} tokens{_cut(text)}, each a vector of {size} numbers{beside}. "
-        f"One encoder reads both: {encoder_words(run)}.{between} What is read is pooled ({pooling}) to a vector for "
-        f"each text, u and v; a layer of {told.get('head_size')} units over u, v, |u − v| and u · v gives {loss}"
+        f"One encoder reads both: {encoder_words(run)}.{between} Outputs are pooled ({pooling}) to a vector for each "
+        f"text, u and v{alone}; {told.get('head_size')} units over u, v, |u − v| and u · v give {loss}"
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmlab.metrics import SCORES, format_score
 from lstmlab.report import Figure, Section, Table, excerpt
 from lstmlab.report.text import Value
 from lstmlab.training.run import Run
@@ -78,11 +79,19 @@ def words(told: Told) -> str:
         parts.append(
             f"Most in all cost {name}: {100 * share:.1f} % of the loss of the first {looked:,} tokens of the test text."
         )
+    if dynamic := told.details.get("dynamic"):
+        name = "nats_per_character" if "nats_per_character" in dynamic else "perplexity"
+        parts.append(
+            "Read once more by a copy that goes on learning from what it has read (dynamic evaluation, learning rate "
+            f"{dynamic['rate']:g}), the same text comes to {SCORES[name].title.lower()} "
+            f"{format_score(name, dynamic[name])} instead of {format_score(name, told.scores[name])}; the scores are "
+            "those without."
+        )
     unknown = float(told.details.get("unknown", 0.0))
     if unknown:
         parts.append(
-            f"{100 * unknown:.2f} % of the test text's tokens are not in the vocabulary and are scored as <unk>, which is "
-            "easier to foresee than the words themselves: compare perplexities only at the same vocabulary."
+            f"{100 * unknown:.2f} % of the test text's tokens are not in the vocabulary and are scored as <unk>, which "
+            "is easier to foresee than the words themselves: compare perplexities only at the same vocabulary."
         )
     return " ".join(parts)
 

@@ -283,7 +283,7 @@ def _judged(sample: pl.DataFrame, settings: dict[str, object]) -> Guess | None:
     found = [_judgment(sample[name], texts, settings) for name in dict.fromkeys(known) if name is not None]
     if len(found) < 2:
         return found[0] if found else None
-    reasons = (*found[0].reasons, *found[1].reasons)
+    reasons = (*found[0].reasons, f'"{found[1].settings["data.label"]}" could be what is to be learned as well.')
     return replace(found[0], reasons=reasons, sure=False, alternatives=tuple(map(command, found)))
 
 

@@ -37,7 +37,7 @@ class TextPairs:
 
     first: Tokens
     second: Tokens
-    flags: tuple[Int[np.ndarray, "total C"], Int[np.ndarray, "total C"]]
+    flags: tuple[Int[np.ndarray, "_ C"], Int[np.ndarray, "_ C"]]
     """0 or 1, int8, of each token of the first and of the second texts."""
 
     @property

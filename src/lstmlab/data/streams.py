@@ -10,6 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
+LEAST = 40
+"""Fewest tokens of a row: what is left over behind the last one is less than a token a row."""
+
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
@@ -34,7 +37,7 @@ class Streams:
 
     total: int
     rows: int
-    """Places read side by side; fewer in a text with fewer than `steps` tokens for each."""
+    """Places read side by side; fewer in a text with fewer than `steps` tokens, or LEAST, for each."""
     steps: int
     """Tokens of each row in a batch."""
     seed: int
@@ -44,7 +47,7 @@ class Streams:
         less than one in twenty tokens, at the text's ends, is left out."""
         random = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, number])))
         usable = self.total - 1
-        rows = max(1, min(self.rows, usable // self.steps))
+        rows = max(1, min(self.rows, usable // max(self.steps, LEAST)))
         first = int(random.integers(min(self.steps, usable // (40 * rows)) + 1))
         length = (usable - first) // rows
         starts = first + length * np.arange(rows)

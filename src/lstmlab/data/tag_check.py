@@ -34,7 +34,9 @@ def check_tagged(
     found += [*_left_out(source), *check({name: _texts(part) for name, part in parts.items()})]
     counts = {name: _counts(part, scheme) for name, part in parts.items()}
     found += _learned(counts["train"], scheme)
-    found += [finding for name in counts if name != "train" for finding in _unknown(name, counts[name], counts["train"])]
+    found += [
+        finding for name in counts if name != "train" for finding in _unknown(name, counts[name], counts["train"])
+    ]
     found += [finding for name, part in parts.items() for finding in _several(part, name)]
     return parts, tuple(sorted(found, key=lambda finding: LEVELS.index(finding.level)))
 
@@ -113,8 +115,8 @@ def _several(part: Corpus, name: str) -> Iterator[Finding]:
         yield Finding(
             "warning",
             f"The same sentence tagged in several ways in {name}",
-            f"{counted(texts, 'sentence stands', 'sentences stand')} there with different tags, {len(split):,} times in "
-            "all: no model can get them all right.",
+            f"{counted(texts, 'sentence stands', 'sentences stand')} there with different tags, {len(split):,} times "
+            "in all: no model can get them all right.",
             len(split),
             tuple(f"{name} {one}" for one in split["id"].head(EXAMPLES)),
         )

@@ -15,7 +15,6 @@ from lstmlab.data.corpus import Corpus, Dataset, Source, shuffled
 from lstmlab.data.datasets import named, tagged
 from lstmlab.data.load import Watch
 from lstmlab.data.parts import PartedData
-from lstmlab.data.recut import pieces, recut
 from lstmlab.data.spans import Scheme
 from lstmlab.errors import InputError, unknown
 
@@ -37,9 +36,6 @@ class TaggingData(PartedData):
     """How tags mark spans: bio, iob1, bioes, or plain for tags that mark none. null: what the training part shows."""
     repair: bool = False
     """Mend tags that cannot stand where they do (I-X after O) as conlleval reads them, instead of refusing them."""
-    recut: bool = False
-    """Cut the words of the training part, and of typed sentences, where letters, digits and marks meet (I'm: I ' m): for
-    a training part that was parted into words less finely than what is to be tagged."""
 
     def idle(self) -> dict[str, str]:
         """What a named set leaves without effect."""
@@ -64,9 +60,6 @@ def load_tagged(settings: TaggingData, seed: int, watch: Watch = Watch()) -> Dat
         parts[part], told = sound(table, scheme, f"{source.name}, {part} part", repair=settings.repair)
         source = source.then(*told)
     found, steps = _complete({name: Corpus.of(table) for name, table in parts.items()}, settings, seed)
-    if settings.recut:
-        found["train"], told = _recut(found["train"], scheme)
-        steps.append(told)
     return Dataset(found["train"], found.get("valid"), found["test"], source.then(*steps))
 
 
@@ -166,26 +159,14 @@ def _complete(parts: dict[str, Corpus], settings: TaggingData, seed: int) -> tup
     return parts, steps
 
 
-def _recut(corpus: Corpus, scheme: Scheme) -> tuple[Corpus, str]:
-    """A training part whose words are cut, and what was done."""
-    rows = [recut(words, tags, scheme) for words, tags in zip(corpus.inputs, corpus.targets, strict=True)]
-    kind = pl.List(pl.String)
-    words, tags = (pl.Series([row[at] for row in rows], dtype=kind) for at in (0, 1))
-    before, after = sum(map(len, corpus.inputs)), int(words.list.len().sum())
-    told = f"Training part: {before:,} words were cut into {after:,} where letters, digits and marks meet."
-    return Corpus.of(corpus.frame.with_columns(inputs=words, target=tags)), told
-
-
 def _drawn(corpus: Corpus, count: int, seed: int) -> tuple[Corpus, Corpus]:
     """The rest, and `count` sentences drawn by chance; both in their order."""
     order = shuffled(len(corpus), seed)
     return corpus.take(np.sort(order[count:])), corpus.take(np.sort(order[:count]))
 
 
-def words_of(text: str, *, recut: bool = False) -> list[str]:
-    """The words and marks of a typed sentence; cut as a training part is with `recut`."""
-    if recut:
-        return [piece for word in text.split() for piece in pieces(word)]
+def words_of(text: str) -> list[str]:
+    """The words and marks of a typed sentence."""
     return re.findall(rf"{WORD}|[^\w\s]", text)
 
 

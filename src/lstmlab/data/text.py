@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 
 from lstmlab.data.tokens import PAD, Tokens, kept
 from lstmlab.errors import InputError
-from lstmlab.recipe import Settings, dump, validate
+from lstmlab.recipe import FOLLOWS, Settings, dump, validate
 
 UNKNOWN = 1
 SPECIALS = ("<pad>", "<unk>")
@@ -72,7 +72,7 @@ class TextSettings(Settings):
     """Kinds of tokens at most, `<pad>` and `<unk>` included; the most frequent ones of the training part."""
     min_count: Annotated[int, Field(gt=0)] = 1
     """How often a token must occur in the training part to be known (subword: a pair to be merged, at least twice)."""
-    first: Annotated[int, Field(gt=0)] | None = None
+    first: Annotated[int, Field(gt=0)] | None = Field(default=None, json_schema_extra=FOLLOWS)
     """Keep this many tokens from the beginning of a text. Neither `first` nor `last`: keep everything."""
     last: Annotated[int, Field(gt=0)] | None = None
     """Keep this many tokens from the end of a text. With `first`: head and tail, leaving out the middle."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from lstmlab.decoding import choices
 from lstmlab.decoding.hypothesis import Hypothesis, Query, State, Step, Watched, alignments
 
 
+@runtime_checkable
 class Drawing(Protocol):
     """What `draw` asks of settings."""
 

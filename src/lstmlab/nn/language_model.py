@@ -4,7 +4,7 @@ Letters in shapes: B rows, T steps, N tokens, F features that the output layer r
 """
 
 from dataclasses import replace
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -25,6 +25,8 @@ from lstmlab.types import Padded
 class TokenVectorSettings(VectorSettings):
     """Vectors of a language model's tokens."""
 
+    deviation: float = Field(default=0.1, gt=0)
+    """Standard deviation of the normal numbers the vectors start with."""
     vocabulary_dropout: float = Field(default=0.0, ge=0, lt=1)
     """Training: part of the vocabulary whose vectors are zero wherever they stand in a batch (Merity et al. 2018)."""
 
@@ -32,7 +34,7 @@ class TokenVectorSettings(VectorSettings):
 class LanguageModelSettings(Settings):
     """From the tokens so far to the next one."""
 
-    embedding: TokenVectorSettings = TokenVectorSettings(deviation=0.1)
+    embedding: TokenVectorSettings = TokenVectorSettings()
     encoder: RecurrentSettings = RecurrentSettings(hidden_size=512, bidirectional=False)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Training: part of the features set to zero before the output layer."""
@@ -47,7 +49,7 @@ class LanguageModelSettings(Settings):
     """Sampled: tokens drawn for each batch, by how often training saw them; those of the batch are scored as well."""
 
     @model_validator(mode="after")
-    def _forwards(self) -> Self:
+    def _forwards(self) -> "LanguageModelSettings":
         if self.encoder.bidirectional:
             raise ValueError("a language model reads forwards: bidirectional=true would show it what it has to foresee")
         return self

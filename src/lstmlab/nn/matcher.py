@@ -32,6 +32,9 @@ class MatcherSettings(Settings):
     """Attention: numbers that come of comparing a token with what it found in the other text."""
     pooling: tuple[Literal["last", "max", "mean", "attention"], ...] = ("max", "mean")
     """How the outputs of all steps become one vector for each text; several stand side by side."""
+    alone: bool = True
+    """Look at, and pool, the tokens that the other text does not have once more on their own: what one text says and
+    the other does not decides most."""
     head_size: int = Field(default=64, ge=1)
     """Units of the layer between both vectors and the scores."""
     dropout: float = Field(default=0.3, ge=0, lt=1)
@@ -66,10 +69,11 @@ class Matcher(nn.Module):
         self.attention: Attention | None = None
         if settings.attention == "between":
             self.attention = Attention("dot", size, size)
-            self.comparison = nn.Linear(4 * size + flags, settings.compared_size)
+            looks = 2 if settings.alone else 1
+            self.comparison = nn.Linear((1 + 3 * looks) * size + flags, settings.compared_size)
             self.composition = Recurrent.from_settings(settings.encoder, settings.compared_size)
         self.pooling = Pooling(settings.pooling, size, len(self.encoder.directions))
-        self.head = nn.Linear(4 * self.pooling.output_size, settings.head_size)
+        self.head = nn.Linear(4 * self.pooling.output_size * (1 + settings.alone), settings.head_size)
         self.output = nn.Linear(settings.head_size, outputs)
 
     def forward(self, first: Padded, second: Padded) -> Float[Tensor, "B K"]:
@@ -78,8 +82,8 @@ class Matcher(nn.Module):
         flags = [Padded(side.values[..., 1:].to(self.head.weight.dtype), side.lengths) for side in sides]
         one, other = (self._read(side, told) for side, told in zip(sides, flags, strict=True))
         if self.attention is not None:
-            one, other = self._compared(one, other, flags[0]), self._compared(other, one, flags[1])
-        u, v = self.pooling(one), self.pooling(other)
+            one, other = self._compared(one, other, *flags), self._compared(other, one, *flags[::-1])
+        u, v = self._pooled(one, flags[0]), self._pooled(other, flags[1])
         # Mou et al. 2016; Conneau et al. 2017: both, how far apart, and how much alike they are.
         hidden = torch.tanh(self.head(self._dropped(torch.cat([u, v, (u - v).abs(), u * v], -1))))
         return self.output(self._dropped(hidden))
@@ -88,13 +92,29 @@ class Matcher(nn.Module):
         ids = Padded(tokens.values[..., 0], tokens.lengths)
         return self.encoder(self.embedding(ids, flags), final_state=False)[0]
 
-    def _compared(self, own: Padded, other: Padded, flags: Padded) -> Padded:
-        """One text, each token beside the mean of those of the other text that are like it; read once more."""
+    def _compared(self, own: Padded, other: Padded, flags: Padded, others: Padded) -> Padded:
+        """One text, each token beside the mean of those of the other text that are like it, and of those that are left
+        there when what both texts have is taken away; read once more."""
         assert self.attention is not None
-        found, _ = self.attention(own.values, self.attention.remember(other))
-        parts = [own.values, found, own.values - found, own.values * found, flags.values]
+        parts = [own.values, flags.values]
+        for memory in [other, alone(other, others)] if self.settings.alone else [other]:
+            found, _ = self.attention(own.values, self.attention.remember(memory))
+            parts += [found, own.values - found, own.values * found]
         compared = torch.relu(self.comparison(self._dropped(torch.cat(parts, -1))))
         return self.composition(Padded(compared, own.lengths).masked(), final_state=False)[0]
 
+    def _pooled(self, outputs: Padded, flags: Padded) -> Float[Tensor, "B P"]:
+        """One vector a text; beside it one of the tokens that the other text does not have."""
+        whole = self.pooling(outputs)
+        return torch.cat([whole, self.pooling(alone(outputs, flags))], -1) if self.settings.alone else whole
+
     def _dropped(self, values: Tensor) -> Tensor:
         return functional.dropout(values, self.settings.dropout, self.training)
+
+
+def alone(outputs: Padded, flags: Padded) -> Padded:
+    """The steps of each row whose first flag is not set, in their order, and none of the others."""
+    kept = (flags.values[..., 0] == 0) & outputs.mask
+    order = (~kept).long().argsort(stable=True, dim=1)
+    values = outputs.values.gather(1, order[..., None].expand_as(outputs.values))
+    return Padded(values, kept.sum(1)).masked()

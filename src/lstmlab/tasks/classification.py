@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +22,8 @@ from lstmlab.nn import ratios
 from lstmlab.nn.classifier import Classifier, ClassifierSettings
 from lstmlab.nn.embedding import Embedding
 from lstmlab.nn.ratios import MOST_BITS
+from lstmlab.recipe import Settings
+from lstmlab.tasks import borrowing
 from lstmlab.tasks.task import Recipe, Scores
 from lstmlab.types import Batch, Example, Loss, Padded
 
@@ -31,14 +34,23 @@ class ClassificationRecipe(Recipe):
     data: DataSettings = DataSettings()
     text: TextSettings = TextSettings()
     model: ClassifierSettings = ClassifierSettings()
+    start: str | None = None
+    """The folder of a language model's run to begin with: its vocabulary, its vectors and its encoder."""
+
+    def located(self) -> Settings:
+        """The same with whole paths."""
+        start = None if self.start is None else str(Path(self.start).absolute())
+        return super().located().model_copy(update={"start": start})
 
     def idle(self) -> dict[str, str]:
-        """What is for texts, where sequences of numbers are learned from."""
+        """What is for texts, where sequences of numbers are learned from; what a run to begin with decides."""
         if not self.data.numeric:
-            return {}
+            told = f"the vocabulary is that of start={self.start}"
+            names = [key for key, _ in self.text if key not in ("first", "last")]
+            return {f"text.{key}": told for key in names if self.start is not None}
         told = "it is for texts, and these are sequences of numbers"
-        blocks = {"text": self.text, "model.embedding": self.model.embedding}
-        return {f"{block}.{key}": told for block, settings in blocks.items() for key, _ in settings}
+        blocks: dict[str, Settings] = {"text": self.text, "model.embedding": self.model.embedding}
+        return {"start": told} | {f"{block}.{key}": told for block, settings in blocks.items() for key, _ in settings}
 
 
 @dataclass(frozen=True)
@@ -106,16 +118,24 @@ class TextClassification:
             labels.encode(part.targets, name)  # a label that training never saw is told now, not after hours
         if numeric(data.train.inputs[:1]):
             return cls(recipe, SignalEncoder.fit(data.train.inputs, "the training part"), labels)
-        key = cache.key("encoder", data.train.fingerprint, recipe.text.model_dump(mode="json"))
-
-        def fit() -> Any:
-            watch.say(f"Counting the words of {len(data.train):,} training texts")
-            return TextEncoder.fit(recipe.text, data.train.inputs).to_json()
-
-        encoder = TextEncoder.from_json(cache.value("vocabulary", key, fit, watch.say))
+        key, encoder = cls._vocabulary(recipe, data.train, watch)
         facts = TrainingFacts(key, data.train.fingerprint)
         bare = cls(recipe, encoder, labels, train=facts)
         return bare._with_ratios(data.train, facts, watch) if recipe.model.embedding.ratios else bare
+
+    @staticmethod
+    def _vocabulary(recipe: ClassificationRecipe, train: Part, watch: Watch) -> tuple[str, TextEncoder]:
+        """The tokens and what names them in the cache: counted on the training part, or those of a run."""
+        if recipe.start is not None:
+            encoder = borrowing.vocabulary(Path(recipe.start), recipe.text)
+            return cache.key("encoder", encoder.to_json()), encoder
+        key = cache.key("encoder", train.fingerprint, recipe.text.model_dump(mode="json"))
+
+        def fit() -> Any:
+            watch.say(f"Counting the words of {len(train):,} training texts")
+            return TextEncoder.fit(recipe.text, train.inputs).to_json()
+
+        return key, TextEncoder.from_json(cache.value("vocabulary", key, fit, watch.say))
 
     def _with_ratios(self, train: Part, facts: TrainingFacts, watch: Watch) -> "TextClassification":
         """The same task with log-count ratios counted on the training part (from the cache where they are there)."""
@@ -196,11 +216,15 @@ class TextClassification:
         return Padded(values, inputs.lengths)
 
     def build(self) -> nn.Module:
-        """Embedding, encoder, pooling, output layer; the table of ratios filled from the training part."""
+        """Embedding, encoder, pooling, output layer; the table of ratios filled from the training part. What is begun
+        with a run has its weights, where it is to be trained.
+        """
         names, encoder = len(self.labels.names), self.encoder
         if isinstance(encoder, SignalEncoder):
             return Classifier(self.recipe.model, 0, names, features=encoder.features)
         model = Classifier(self.recipe.model, encoder.size, names, ratio_bits=self.ratio_bits)
+        if self.train is not None and self.recipe.start is not None:
+            borrowing.lend(Path(self.recipe.start), model)
         counted = self.train.counted if self.train is not None else None
         if counted is not None and isinstance(model.embedding, Embedding) and model.embedding.ratios is not None:
             model.embedding.ratios.table.copy_(torch.from_numpy(counted.table))

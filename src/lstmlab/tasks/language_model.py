@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -35,7 +35,8 @@ ORDERS = {"character": 7, "subword": 5, "word": 5}
 class ProseText(TextSettings):
     """How running text becomes tokens."""
 
-    level: Any = "character"
+    level: Literal["word", "character", "subword"] = "character"
+    """What a token is: a word or punctuation mark, a character, or a piece of a word (byte-level BPE)."""
     lowercase: bool = False
     """Whether capitals are made small first; what is written then has none."""
     line_ends: bool = True
@@ -50,13 +51,20 @@ class LanguageModelRecipe(Recipe):
     model: LanguageModelSettings = LanguageModelSettings()
     bptt: int = Field(default=100, ge=1)
     """Tokens after which back-propagation is cut; the state goes on (truncated back-propagation through time)."""
+    dynamic_rate: float = Field(default=0.0, ge=0)
+    """Learning rate with which a copy of the model goes on learning from the test text, each stretch once it has been
+    scored (dynamic evaluation, Krause et al. 2018): reported apart from the scores. 0 leaves it out."""
     decoding: StreamSettings = StreamSettings()
 
     def idle(self) -> dict[str, str]:
         """What is for texts one by one."""
         one = "there is one long text, which is read in its order"
         cut = "it cuts texts, and here there is one long text"
-        return {"text.first": cut, "text.last": cut} | dict.fromkeys(("training.bucket", "training.tokens"), one)
+        return (
+            {"text.first": cut, "text.last": cut}
+            | dict.fromkeys(("training.bucket", "training.tokens"), one)
+            | {"training.best": "a language model's scores rise and fall with its loss"}
+        )
 
 
 @dataclass(frozen=True)
@@ -227,6 +235,10 @@ class LanguageModelling:
         assert isinstance(model, LanguageModel)
         unknown = float((encoded.tokens.ids == UNKNOWN).mean())
         told = reading.details(model, self.encoder, encoded.stream)
+        rate = self.recipe.dynamic_rate
+        if rate:
+            nats = reading.dynamic(model, encoded.stream, rate, self.recipe.bptt)
+            told["dynamic"] = {"rate": rate, **self._likelihood(nats, encoded)}
         return {"tokens": len(encoded.tokens.ids), "characters": encoded.characters, "unknown": unknown, **told}
 
     def signatures(self, answers: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -34,6 +34,12 @@ class PairsRecipe(Recipe):
     matching: MatchSettings = MatchSettings()
     model: MatcherSettings = MatcherSettings()
 
+    def idle(self) -> dict[str, str]:
+        """Without marks every token stands alone."""
+        if not self.matching.same:
+            return {"model.alone": "matching.same is false, so no token is known to stand in both texts"}
+        return {}
+
 
 @dataclass(frozen=True)
 class EncodedPairs:

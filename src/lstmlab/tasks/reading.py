@@ -3,6 +3,7 @@
 Letters in shapes: N tokens, M lines, R rows read side by side, T steps.
 """
 
+import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -113,3 +114,33 @@ def details(model: LanguageModel, encoder: TextEncoder, stream: Int[np.ndarray, 
         ],
         "passage": {"tokens": encoder.tokens(truth[shown]), "nats": nats[shown].round(3).tolist()},
     }
+
+
+def dynamic(model: LanguageModel, stream: Int[np.ndarray, "_"], rate: float, steps: int) -> float:
+    """Nats of a text in all when the model goes on learning from each stretch of `steps` tokens it has been scored on.
+
+    Dynamic evaluation (Mikolov et al. 2010; Krause et al. 2018) by plain gradient descent, the gradient's norm held to
+    1 at most; after each stretch RETURN of the way back to the trained weights. The given model stays as it is.
+    """
+    learner = copy.deepcopy(model).eval()
+    device = next(learner.parameters()).device
+    trained = [weight.detach().clone() for weight in learner.parameters()]
+    optimizer = torch.optim.SGD(learner.parameters(), lr=rate)
+    total, state = 0.0, None
+    for at in range(0, len(stream) - 1, steps):
+        part = torch.from_numpy(stream[at : at + steps + 1]).to(device)[None]
+        inputs = Padded(part[:, :-1], torch.tensor([part.shape[1] - 1], device=device))
+        told, after = learner(inputs, part[:, 1:], state)
+        total += float(told.nats.double().sum())
+        optimizer.zero_grad()
+        told.smoothed.mean().backward()
+        torch.nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
+        optimizer.step()
+        with torch.no_grad():
+            torch._foreach_lerp_(list(learner.parameters()), trained, RETURN)
+        state = after.map(torch.Tensor.detach)
+    return total
+
+
+RETURN = 1e-3
+"""Dynamic evaluation: how far the weights go back to the trained ones after each stretch."""

@@ -23,8 +23,9 @@ from lstmlab.nn.tagger import Tagger, TaggerSettings
 from lstmlab.tasks.task import Recipe, Scores, known_targets
 from lstmlab.types import Batch, Example, Loss, Padded
 
-NATS, RIGHT, TOKENS, COUNTED = range(4)
-"""What a sentence's outputs tell: its loss in nats, words rightly tagged, words, and words the loss is of."""
+LEARNED, NATS, RIGHT, TOKENS, COUNTED = range(5)
+"""What a sentence's outputs tell: what is learned from, the nats of its tags, words rightly tagged, words, and words
+that the loss is of."""
 AT_ONCE = 512
 """Sentences tagged side by side."""
 
@@ -105,8 +106,10 @@ class Tagging:
             tags = [spans.OUTSIDE, *(f"{mark}-{kind}" for kind in marked for mark in "BIES")]
         if len(tags) < 2:
             raise InputError(f"the training part has one tag only ({', '.join(tags)}): there is nothing to learn")
-        if recipe.words.exchange and scheme == "plain":
-            raise InputError("words.exchange would have no effect: it is about spans, and these tags mark none")
+        asked = {"words.exchange": recipe.words.exchange, "model.outside_bias": recipe.model.outside_bias}
+        for key, value in asked.items():
+            if value and scheme == "plain":
+                raise InputError(f"{key} would have no effect: it is about spans, and these tags mark none")
         task = cls(recipe, WordEncoder.fit(recipe.words, data.train.inputs), tuple(tags), scheme)
         task.learned = data.train
         return task
@@ -174,23 +177,25 @@ class Tagging:
         )
 
     def outputs(self, model: nn.Module, batch: Batch, done: float = 1.0) -> Tensor:
-        """For each sentence [B 4]: nats, words rightly tagged, words, words the loss is of (none where the sentence has
-        a tag that training never saw)."""
+        """For each sentence [B 5]: what is learned from, nats, words rightly tagged, words, words the loss is of (none
+        where the sentence has a tag that training never saw)."""
         assert batch.second is not None
         assert isinstance(model, Tagger)
         if batch.targets is None:
-            return torch.full((len(batch.index), 4), np.nan)
-        scores = model(batch.inputs, batch.second)
+            return torch.full((len(batch.index), 5), np.nan)
+        read = model.read(batch.inputs, batch.second)
+        scores = model.score(read)
         with torch.no_grad():
             right = ((model.best(scores) == batch.targets) & scores.mask).sum(1)
         sound = (batch.targets >= 0).all(1)
         nats = torch.where(sound, model.loss(scores, batch.targets.clamp(min=0)), 0.0)
+        learned = nats + model.aside(read, batch.inputs) if model.training else nats
         lengths = batch.inputs.lengths
-        return torch.stack([nats, right.to(nats), lengths.to(nats), (lengths * sound).to(nats)], 1)
+        return torch.stack([learned, nats, right.to(nats), lengths.to(nats), (lengths * sound).to(nats)], 1)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Loss:
         """Nats a word."""
-        return Loss(outputs[:, NATS], int(outputs[:, COUNTED].sum()))
+        return Loss(outputs[:, LEARNED], int(outputs[:, COUNTED].sum()), told=outputs[:, NATS])
 
     def tally(self, outputs: Tensor, batch: Batch) -> dict[str, tuple[float, int]]:
         """Words rightly tagged."""
@@ -231,7 +236,7 @@ class Tagging:
         """The tags of every validation sentence where spans are scored; else the outputs say everything."""
         if self.scheme == "plain" or encoded.targets is None:
             return []
-        told = self.predict(model, encoded, np.zeros((0, 4), np.float32))
+        told = self.predict(model, encoded, np.zeros((0, 5), np.float32))
         rows = zip(encoded.inputs, encoded.targets, told, strict=True)
         return [{"input": words, "target": tags, **one} for words, tags, one in rows]
 

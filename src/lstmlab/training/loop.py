@@ -13,7 +13,7 @@ Everything that changes while training is in `Moment`, the model, the optimiser,
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -77,6 +77,7 @@ class LoopSettings(Settings):
         return self
 
 
+@runtime_checkable
 class Plan(Protocol):
     """Which examples, or which places of a text, stand together in a batch."""
 

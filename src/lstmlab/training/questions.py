@@ -213,7 +213,7 @@ def parse_input(run: Run, text: str, where: str) -> Any:
     if task == "translation":
         return dialogues.flat(text)
     if task == "tagging":
-        return words_of(text, recut=bool(run.recipe["data"].get("recut")))
+        return words_of(text)
     if task == "pairs":
         return text_pairs.parted(text, where)
     if task != "forecasting" and not measured(run):

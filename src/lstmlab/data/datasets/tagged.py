@@ -48,9 +48,7 @@ def read_tagged(
         if len(rows) < len(every):
             steps = [f"{len(every) - len(rows):,} sentences without words were left out."]
     else:
-        rows, steps = column_rows(
-            read_text(path, encoding=encoding), where, words=words, tags=tags, tagged=tagged
-        )
+        rows, steps = column_rows(read_text(path, encoding=encoding), where, words=words, tags=tags, tagged=tagged)
     if not rows:
         raise InputError(f"{where}: no sentences")
     return pl.DataFrame(rows, schema=SCHEMA, orient="row"), steps
