@@ -365,3 +365,40 @@ def test_a_bias_against_o_finds_more_spans_and_leaves_the_loss(output: str, tmp_
     assert all_o > some_o > no_o
     assert no_o == pytest.approx(0, abs=1e-3)
     assert none == 0 < most
+
+
+# ---- What is refused ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "extra", "changes", "told"),
+    [
+        ("a.conll", "x\tO\ny\n", [], 'line 203: 1 columns, expected 2: "y"'),
+        ("a.conll", "x\tO\ny\tI-PER\n", [], '"y" is tagged I-PER after O, which cannot be in BIO'),
+        ("a.conll", "x\tO\n", ["label=3"], "no column 3: expected a number from 1 to 2"),
+        ("a.conll", "x\tO\n", ["scheme=bioess"], "expected 'bio', 'iob1', 'bioes' or 'plain'"),
+        ("a.conll", "x\tO\n", ["scheme=plain", "exchange=0.3"], "words.exchange would have no effect"),
+        ("a.jsonl", '{"tokens": ["a", "b"], "tags": ["O"]}\n', [], "line 31: 2 words and 1 tags"),
+    ],
+)  # fmt: skip
+def test_bad_files_end_with_one_line_and_status_2(
+    name: str, extra: str, changes: list[str], told: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = corpus(count=30)
+    if name == "a.jsonl":
+        lines = [json.dumps({"tokens": [a for a, _ in one], "tags": [b for _, b in one]}) + "\n" for one in rows]
+        text = "".join(lines)
+    else:
+        write(tmp_path / name, rows)
+        text = (tmp_path / name).read_text(encoding="utf-8") + "\n"
+        told = told.replace("203", str(text.count("\n") + 2))
+    (tmp_path / name).write_text(text + extra, encoding="utf-8")
+    assert told in Shell(tmp_path).refuses("train", "tagging", f"path={name}", *changes)
+
+
+def test_a_sentence_of_two_thousand_words_is_learned_from(tmp_path: Path) -> None:
+    long = [[(f"w{at}", "B-LOC" if at % 50 == 0 else "O") for at in range(2000)]]
+    path = write(tmp_path / "a.conll", [*corpus(count=30), *long * 3])
+    run = writers.trained(tmp_path / "made" / "run", "tagging", {**SMALL, "path": path, "steps": 4})
+    assert np.isfinite(run.scores["loss"])

@@ -1,16 +1,11 @@
 """What Python users call: train, open_run. The command line calls the same."""
 
-import hashlib
-import io
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
-from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-
-import polars as pl
 
 from lstmlab import request
 from lstmlab.analysis import ANALYSES
@@ -18,8 +13,11 @@ from lstmlab.analysis.alignments import heatmap
 from lstmlab.analysis.document import document, observations
 from lstmlab.data.check import Finding, check
 from lstmlab.data.corpus import Corpus
-from lstmlab.data.datasets import files, named, synthetic, tagged
+from lstmlab.data.datasets import named, synthetic
+from lstmlab.data.frames import as_file, kept_frame
 from lstmlab.data.load import DataSettings, Watch, read
+from lstmlab.data.prose import ProseData
+from lstmlab.data.prose_check import check_prose
 from lstmlab.data.series_check import check_series
 from lstmlab.data.series_settings import SeriesSettings
 from lstmlab.data.tag_check import check_tagged
@@ -133,7 +131,7 @@ class Result:
     ) -> list[Continuation]:
         """What comes after the end of every series in a file or frame with the run's columns, or of its own data."""
         steps = None if horizon is None else _whole("horizon", horizon, "steps")
-        with _as_file(data) as file:
+        with as_file(data) as file:
             return carry_on(self.predictor, file, steps, encoding)
 
     def search(self, changes: Mapping[str, Any]) -> SearchSettings | StreamSettings | None:
@@ -170,7 +168,7 @@ class Result:
             if own.test is None:
                 raise InputError(f"{self.run.title} has no test part: give a labelled file with --input")
             return self.predictor.score(own.test, "the test part"), len(own.test)
-        with _as_file(data) as file:
+        with as_file(data) as file:
             assert file is not None
             part, steps = questions.labelled(self.run, file, encoding)
             for step in steps:
@@ -276,9 +274,9 @@ def train(
     if not isinstance(recipe, str | Path):
         if data is not None:
             raise InputError(f"expected a recipe, a task or a file before the data, got {type(recipe).__name__}")
-        recipe = _kept_frame(recipe, Path(root) / "frames")
+        recipe = kept_frame(recipe, Path(root) / "frames")
     elif data is not None:
-        changes = {**changes, "path": str(_kept_frame(data, Path(root) / "frames"))}
+        changes = {**changes, "path": str(kept_frame(data, Path(root) / "frames"))}
     whole = request.assemble(str(recipe), changes)
     return run_recipe(whole, root=Path(root), output=None if output is None else Path(output), monitor=_telling(watch))
 
@@ -308,39 +306,6 @@ def _telling(watch: Callable[[str], None] | None) -> Monitor:
     if watch is None:
         return Monitor()
     return Monitor(say=watch, row=lambda row, settings: watch(epoch_line(row, settings)))
-
-
-def _kept_frame(data: object, folder: Path) -> Path:
-    """A frame written down under a name made of its content, so that its runs can be trained again."""
-    table = files.to_table(data)
-    columns = [_kept(table[name]) for name in table.columns]
-    frame = pl.DataFrame([column for column in columns if column is not None])
-    content = io.BytesIO()
-    frame.write_parquet(content)
-    path = folder / f"frame-{hashlib.sha256(content.getvalue()).hexdigest()[:16]}.parquet"
-    if not path.exists():
-        save(path, content.getvalue())
-    return path
-
-
-def _kept(column: pl.Series) -> pl.Series | None:
-    """A column as it is written down: plain values, or lists of words; None for what nothing learns from."""
-    plain = files.kept(column)
-    return tagged.lists(column) if plain is None else plain
-
-
-@contextmanager
-def _as_file(data: object) -> Iterator[Path | None]:
-    """The file somebody names, or a data frame as one for as long as it is read, which errors call the data frame."""
-    if data is None or isinstance(data, str | Path):
-        yield None if data is None else Path(data)
-        return
-    with TemporaryDirectory() as folder:
-        path = _kept_frame(data, Path(folder))
-        try:
-            yield path
-        except InputError as error:
-            raise InputError(str(error).replace(str(path), "the data frame")) from error
 
 
 def _whole(name: str, count: object, of: str) -> int:
@@ -377,6 +342,9 @@ def check_data(word: str, changes: Mapping[str, Any], watch: Watch) -> tuple[dic
     if known is not None and known.task == "tagging":
         tagged_parts, findings = check_tagged(TaggingData(name=word), 0, watch)
         return {**tagged_parts}, findings
+    if known is not None and known.task == "language-model":
+        prose_parts, findings = check_prose(ProseData(name=word), watch)
+        return {**prose_parts}, findings
     if known is not None or word in synthetic.SYNTHETIC:
         parts: dict[str, Corpus] = read(DataSettings(name=word), 0, watch)[0]
     else:
@@ -388,6 +356,9 @@ def check_data(word: str, changes: Mapping[str, Any], watch: Watch) -> tuple[dic
         if isinstance(data, TaggingData):
             tagged_parts, findings = check_tagged(data, recipe.seed, watch)
             return {**tagged_parts}, findings
+        if isinstance(data, ProseData):
+            prose_parts, findings = check_prose(data, watch)
+            return {**prose_parts}, findings
         found = TASKS[recipe.task].load(recipe, watch).parts
         parts = {name: part for name, part in found.items() if isinstance(part, Corpus)}
     return {**parts}, check(parts)

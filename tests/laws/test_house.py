@@ -331,6 +331,8 @@ CHANGES: dict[str, dict[str, Change]] = {
         "model.encoder.bidirectional": (False, {}),
         "model.dropout": (0.5, {}),
         "model.output": ("softmax", {}),
+        "model.outside_bias": (5.0, {}),
+        "model.neighbours": (0.5, {}),
     },
     "pairs": COMMON | TEXTS | {
         "task": ("classification", {}),

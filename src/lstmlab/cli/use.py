@@ -111,16 +111,8 @@ def predict(
     if attention is not None:
         result.refuse_blind()
     typed = search.changes()
-    assert isinstance(search, PredictSearch)
-    if result.speaks:
-        from lstmlab.cli.spoken import answered
-
-        with spelled(), _typed_encoding():
-            answered(result, search, [*(texts or []), *([] if input is None else [input])], encoding, output)
+    if _spoken(result, search, [*(texts or []), *([] if input is None else [input])], horizon, encoding, output):
         return
-    for option in ("prime", "next", "length"):
-        if getattr(search, option) is not None:
-            raise InputError(f"--{option} would have no effect: it belongs to language models")
     with spelled("add --sample"):
         settings = result.search(typed)
     assert not isinstance(settings, StreamSettings)
@@ -134,6 +126,30 @@ def predict(
             continued(result, input, horizon, encoding, output)
             return
         _answer(Asking(result, typed, settings, output, attention), portions)
+
+
+def _spoken(
+    result: "Result",
+    search: Search,
+    given: list[str | Path],
+    horizon: int | None,
+    encoding: str | None,
+    output: Path | None,
+) -> bool:
+    """Whether the run is a language model, which then goes on from what is given. Elsewhere its options are refused."""
+    assert isinstance(search, PredictSearch)
+    if not result.speaks:
+        for option in ("prime", "next", "length"):
+            if getattr(search, option) is not None:
+                raise InputError(f"--{option} would have no effect: it belongs to language models")
+        return False
+    from lstmlab.cli.spoken import answered
+
+    if horizon is not None:
+        raise InputError("--horizon would have no effect: it carries on the series of a forecaster")
+    with spelled(), _typed_encoding():
+        answered(result, search, given, encoding, output)
+    return True
 
 
 def _goes_on(result: "Result", texts: list[str] | None, input: Path | None, horizon: int | None) -> bool:

@@ -45,7 +45,7 @@ def check(parts: Mapping[str, Corpus]) -> tuple[Finding, ...]:
         rows = _rows(parts)
         for part in parts:
             here = rows.filter(pl.col("part") == part)
-            found += [*_blank(here, part), *_lengths(here, part), *_broken(here, part)]
+            found += [*_blank(here, part), *_lengths(here, part), *broken(here, part)]
             found += pair_check.within(here, part) if paired else _repeated(here, part)
         found += [finding for early, late in combinations(parts, 2) for finding in _leak(rows, early, late)]
         found += pair_check.across(rows) if paired else _contradictions(rows)
@@ -157,7 +157,8 @@ def _lengths(rows: pl.DataFrame, part: str) -> Iterator[Finding]:
     yield from shared("warning", f"Very long texts in {part}", long, len(rows), part, told)
 
 
-def _broken(rows: pl.DataFrame, part: str) -> Iterator[Finding]:
+def broken(rows: pl.DataFrame, part: str) -> Iterator[Finding]:
+    """Texts (columns id and inputs) that were read with a wrong encoding, or hold marks of HTML."""
     garbled = rows.filter(pl.col("inputs").str.contains(_MOJIBAKE))
     told = (
         "hold signs of a wrong encoding (such as Ã© for é, or the replacement character): read the original with its "

@@ -14,6 +14,8 @@ S = TypeVar("S")
 
 WIDTH = 256
 """Beginnings of words that are spelled on side by side; less likely ones are left out."""
+LONGEST = 50
+"""Tokens of a word at most: in a text without blanks none would end."""
 
 
 class Foreseen(NamedTuple):
@@ -38,7 +40,8 @@ def likeliest(
 
     A word begins with any token. One that begins with an `opening` token goes on as long as `inner` ones follow, and
     its probability is that of its tokens times that of something else after them; any other token is a word by itself.
-    What is left out is less likely than the last word given, but for beginnings beyond WIDTH at a time.
+    What is left out is less likely than the last word given, but for beginnings beyond WIDTH at a time and words of
+    more than LONGEST tokens.
     """
     first = _shares(logits, never)[0]
     alone = torch.where(opening, 0, first)
@@ -46,12 +49,12 @@ def likeliest(
     begun = torch.where(opening, first, 0)
     shares, tokens = begun.topk(min(WIDTH, len(begun)))
     rows, spelled = torch.zeros_like(tokens), [(int(token),) for token in tokens]
-    while True:
+    for _ in range(LONGEST):
         done = sorted(done, key=lambda one: -one.probability)[:count]
         least = done[-1].probability if len(done) == count else 0.0
         kept = (shares > max(least, 1e-12)).nonzero()[:, 0]
         if not len(kept):
-            return [one for one in done if one.probability > 0]
+            break
         rows, tokens, shares = rows[kept], tokens[kept], shares[kept]
         spelled = [spelled[at] for at in kept.tolist()]
         logits, state = step(tokens, select(state, rows))
@@ -62,6 +65,7 @@ def likeliest(
         shares, places = on.topk(min(WIDTH, len(on)))
         rows, tokens = places // following.shape[1], places % following.shape[1]
         spelled = [(*spelled[row], token) for row, token in zip(rows.tolist(), tokens.tolist(), strict=True)]
+    return [one for one in sorted(done, key=lambda one: -one.probability)[:count] if one.probability > 0]
 
 
 def _shares(logits: Float[Tensor, "R V"], never: Sequence[int]) -> Float[Tensor, "R V"]:

@@ -17,6 +17,9 @@ from lstmlab.recipe import Settings
 
 S = TypeVar("S")
 
+SURE = 1e-6
+"""Temperatures below it leave nothing to chance; divided by still smaller ones, numbers are no longer any."""
+
 
 class StreamSettings(Settings):
     """How a text goes on."""
@@ -34,8 +37,9 @@ class StreamSettings(Settings):
 
     def idle(self) -> dict[str, str]:
         """What has no effect where nothing is drawn."""
-        if self.temperature == 0:
-            return dict.fromkeys(("top_k", "top_p", "seed"), "temperature is 0, which takes the likeliest token")
+        if self.temperature < SURE:
+            sure = f"temperature is {self.temperature:g}, which takes the likeliest token"
+            return dict.fromkeys(("top_k", "top_p", "seed"), sure)
         if self.top_k == 1:
             return dict.fromkeys(("temperature", "top_p", "seed"), "top_k is 1, which leaves no choice")
         return {}
@@ -65,6 +69,6 @@ def stream(
 
 
 def _next(logits: Float[Tensor, "R V"], uniform: list[float], settings: StreamSettings) -> Int[Tensor, "R"]:
-    if settings.temperature == 0:
+    if settings.temperature < SURE:
         return logits.argmax(1)
     return draw(logits, torch.tensor(uniform, dtype=torch.float64, device=logits.device), settings)[1][:, 0]

@@ -223,7 +223,11 @@ class SentencePairs:
             "word overlap": baselines.overlap_scores(train.inputs, known, test.inputs),
             "TF-IDF of both texts + ridge regression": baselines.linear_scores(train.inputs, known, test.inputs),
         }
-        return {name: _graded(wanted, guess) for name, guess in guesses.items()}
+        rated = {name: _graded(wanted, guess) for name, guess in guesses.items()}
+        # What always says the same has no correlation.
+        return {
+            name: {one: value for one, value in told.items() if not np.isnan(value)} for name, told in rated.items()
+        }
 
     def journey(self, example: Example) -> list[tuple[str, str]]:
         """Two texts → tokens, those with their like in the other text marked → ids → tensors."""

@@ -133,6 +133,8 @@ def read_inputs(run: Run, file: Path, encoding: str | None = None) -> list[Any]:
             return text_pairs.read_inputs(_text_pairs(run), file, encoding=encoding)
     if measured(run):
         return _sequences(run, file, encoding, labelled=False).inputs
+    if run.recipe["task"] == "language-model":
+        raise InputError(f"{file}: expected a text file (.txt), a beginning on each line")
     if "text" not in data:
         raise InputError(f"{file}: expected a text file, the numbers of one input on each line")
     frame = files.read_table(file, encoding=encoding)
