@@ -128,7 +128,9 @@ def test_words_without_an_end_are_given_up() -> None:
 TEXTS = ["ab ba ab abba.", "ba ab, a bab ab a.", "bab ab ba a b ab ba."] * 4
 
 
-def spoken(level: str, text: str, vocabulary: int = 20_000) -> tuple[list[tuple[str, float]], TextEncoder, LanguageModel]:
+def spoken(
+    level: str, text: str, vocabulary: int = 20_000
+) -> tuple[list[tuple[str, float]], TextEncoder, LanguageModel]:
     """The likeliest words after a text by a model nobody trained."""
     encoder = TextEncoder.fit(
         TextSettings(level=level, lowercase=False, vocabulary_size=vocabulary, words="unicode"),  # type: ignore[arg-type]

@@ -21,7 +21,9 @@ class Slow:
 
     def __init__(self, train: list[int], size: int, order: int) -> None:
         self.size = size
-        occurring = [Counter(tuple(train[at : at + n]) for at in range(len(train) - n + 1)) for n in range(1, order + 1)]
+        occurring = [
+            Counter(tuple(train[at : at + n]) for at in range(len(train) - n + 1)) for n in range(1, order + 1)
+        ]
         occurring = [one for one in occurring if one]
         self.counts: list[dict[Gram, int]] = []
         for n, grams in enumerate(occurring):

@@ -56,6 +56,7 @@ def test_a_recipe_trains_two_steps(name: str, tmp_path: Path, parsed: str, monke
         "forecasting": {"horizon": 20},
         "pairs": {"vocabulary_size": 300, "embedding.size": 8, "compared_size": 8, "head_size": 8},
         "tagging": {"model.words.size": 8, "letters.size": 4, "letters.hidden_size": 4},
+        "language-model": {"vocabulary_size": 300, "embedding.size": 8, "decoding.length": 5},
     }.get(RECIPES[name]["task"], {"vocabulary_size": 300, "embedding.size": 8, "glance": 5, "max_length": 5})
     if name == "indoor-movement":  # measurements, no words
         small = {key: small[key] for key in ("training.steps", "data.limit", "hidden_size", "batch_size")}

@@ -31,7 +31,7 @@ _SETTINGS = (  # what a reader asks for first: a name, where it stands
     ("log-count ratios up to", "model.embedding.ratios"),
     ("size of word vectors", "model.words.size"),
     ("letters read by", "model.letters.kind"),
-    ("tags chosen by", "model.output"),
+    ("output", "model.output"),
     ("locked dropout of words", "model.words.locked_dropout"),
     ("noise on the inputs", "model.input_noise"),
     ("vocabulary dropout", "model.embedding.vocabulary_dropout"),

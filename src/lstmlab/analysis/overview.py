@@ -169,9 +169,17 @@ def scores(run: Run) -> Section:
         )
     if found.score == "perplexity":
         lines.append(
-            "Perplexity is the exponential of the loss a token: among how many equally likely tokens the model "
-            "chooses. It needs probabilities, which no simple method gives here, so the blind guess is a low hurdle. "
-            "A reply can be good and share no word with its reference: BLEU and chrF say little of a conversation."
+            "Perplexity is the exponential of the loss a token: among how many equally likely tokens the model chooses."
+        )
+    if run.recipe["task"] == "dialogue":
+        lines.append(
+            "It needs probabilities, which no simple method gives here, so the blind guess is a low hurdle. A reply "
+            "can be good and share no word with its reference: BLEU and chrF say little of a conversation."
+        )
+    if run.recipe["task"] == "language-model":
+        lines.append(
+            "The test text is read as one: each token is foreseen from all that is before it. The n-grams know the "
+            "last few tokens only, but remember each of them exactly."
         )
     return Section("Scores", found.words, " ".join(lines), [_table(run, found)])
 

@@ -42,7 +42,9 @@ def foreseen(result: "Result", text: str, typed: dict[str, Any]) -> None:
     if typed:
         raise InputError(f"{next(iter(typed))} would have no effect: --next tells what is likely and draws nothing")
     _told_unknown(result, text)
-    rows = [[repr(word)[1:-1], f"{share:.2%}"] for word, share in result.likeliest(text)]
+    rows = [
+        ["␣" if word == " " else word.replace("\n", "\\n"), f"{share:.2%}"] for word, share in result.likeliest(text)
+    ]
     tell("\n".join(table(rows, ["next", "probability"], left=1)))
 
 

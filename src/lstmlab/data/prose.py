@@ -107,12 +107,18 @@ def _read_own(settings: ProseData, watch: Watch) -> tuple[dict[str, str], Source
     for part, place in given.items():
         watch.say(f"Reading {place}")
         found = _files(place)
-        texts[part] = "".join(_read(file, settings.encoding) for file in found)
-        checksums |= {str(file.relative_to(place)) if place.is_dir() else part: cache.digest(file) for file in found}
+        texts[part] = _joined([_read(file, settings.encoding) for file in found])
+        names = [f"{part}/{file.name}" if place.is_dir() else part for file in found]
+        checksums |= {name: cache.digest(file) for name, file in zip(names, found, strict=True)}
         if len(found) > 1:
             steps.append(f"{part}: {len(found)} files were read one after the other, in order of name.")
     path = Path(settings.path)
     return texts, Source(path.name, "files of one's own", str(path), checksums=checksums, steps=tuple(steps))
+
+
+def _joined(texts: list[str]) -> str:
+    """Texts one after the other: a last line without an end does not run on into the next text."""
+    return "".join(text if text.endswith("\n") else f"{text}\n" for text in texts[:-1]) + texts[-1]
 
 
 def _files(place: Path) -> list[Path]:

@@ -269,9 +269,14 @@ class LanguageModelling:
         ids = self.encoder.encode([example.inputs]).ids
         names = self.encoder.tokens(ids[:24])
         return [
-            ("line", repr(example.inputs[:160])[1:-1]),
-            ("tokens", " | ".join(repr(name)[1:-1] for name in names) + f"   ({len(ids)} in all)"),
+            ("line", _plain(example.inputs[:160])),
+            ("tokens", " | ".join(map(_plain, names)) + f"   ({len(ids)} in all)"),
             ("ids", " ".join(map(str, ids[:24].tolist()))),
             ("targets", " ".join(map(str, ids[1:25].tolist())) + "   (each the token after)"),
             ("tensor", f"[batch_size, {self.recipe.bptt}]: places of the text × tokens"),
         ]
+
+
+def _plain(text: str) -> str:
+    """A text on one line."""
+    return text.replace("\n", "\\n").replace("\t", "\\t")

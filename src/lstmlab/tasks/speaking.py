@@ -94,7 +94,7 @@ def next_words(model: LanguageModel, encoder: TextEncoder, text: str, count: int
         never=UNWRITTEN,
         count=count,
     )
-    return [(encoder.decode(one.tokens).lstrip(" "), one.probability) for one in found]
+    return [(encoder.decode(one.tokens).lstrip(" ") or " ", one.probability) for one in found]
 
 
 def _within(name: str) -> bool:
