@@ -1,5 +1,7 @@
 """What `predict` of a language model shows: a text that goes on while one watches, or the likeliest next words."""
 
+import csv
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -50,20 +52,23 @@ def foreseen(result: "Result", text: str, typed: dict[str, Any]) -> None:
 
 def spoken(result: "Result", primes: list[str], typed: dict[str, Any], output: Path | None) -> None:
     """One prime goes on as it is written; several are written whole, each after an empty line."""
-    draw = result.search(typed)  # what has no effect is refused before anything is written
-    assert draw is not None
+    from lstmlab.training.machine import tuned
+
+    result.search(typed)  # what has no effect is refused before anything is written
     utf8(sys.stdout)
     for prime in primes:
         _told_unknown(result, prime)
-    if output is not None:
-        _saved(result, primes, typed, output)
-        return
-    for number, prime in enumerate(primes):
-        sys.stdout.write("\n" * (2 if number else 0) + prime)
-        for piece in result.stream(prime, **typed):
-            sys.stdout.write(piece)
-            sys.stdout.flush()
-    sys.stdout.write("\n")
+    # One token at a time is too little work for two threads: beside a busy neighbour they wait for each other.
+    with tuned(1):
+        if output is not None:
+            _saved(result, primes, typed, output)
+            return
+        for number, prime in enumerate(primes):
+            sys.stdout.write("\n" * (2 if number else 0) + prime)
+            for piece in result.stream(prime, **typed):
+                sys.stdout.write(piece)
+                sys.stdout.flush()
+        sys.stdout.write("\n")
 
 
 def _saved(result: "Result", primes: list[str], typed: dict[str, Any], output: Path) -> None:
@@ -71,6 +76,10 @@ def _saved(result: "Result", primes: list[str], typed: dict[str, Any], output: P
     if output.suffix.lower() in (".jsonl", ".ndjson"):
         rows = [{"input": prime, "prediction": text} for prime, text in zip(primes, told, strict=True)]
         content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    elif output.suffix.lower() == ".csv":
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows([("input", "prediction"), *zip(primes, told, strict=True)])
+        content = out.getvalue()
     else:
         content = "\n\n".join(prime + text for prime, text in zip(primes, told, strict=True)) + "\n"
     save(output, content.encode())

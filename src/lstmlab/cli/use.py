@@ -147,6 +147,9 @@ def _spoken(
 
     if horizon is not None:
         raise InputError("--horizon would have no effect: it carries on the series of a forecaster")
+    if not given and search.prime is None and search.next is None and not sys.stdin.isatty():
+        lines = chain.from_iterable(_standard_input(result, sys.stdin, encoding or "utf-8"))
+        given = [line for line in lines if line.strip()]
     with spelled(), _typed_encoding():
         answered(result, search, given, encoding, output)
     return True
