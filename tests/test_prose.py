@@ -81,6 +81,7 @@ def test_a_long_line_ends_before_a_blank() -> None:
 def test_a_text_is_cut_in_order_and_nothing_is_lost(tmp_path: Path, valid: float, test: float) -> None:
     data = loaded(path=written(tmp_path / "a.txt"), valid_fraction=valid, test_fraction=test)
     assert whole(data) == TEXT
+    assert [data.parts[part][0].id for part in data.parts] == ["train/1", "valid/1", "test/1"]
     assert len(text_of(data, "test")) == pytest.approx(test * len(TEXT), abs=(NEAR + 0.01) * len(TEXT))
     assert len(text_of(data, "valid")) == pytest.approx(valid * len(TEXT), abs=(NEAR + 0.01) * len(TEXT))
     for part in ("train", "valid"):

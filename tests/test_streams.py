@@ -1,5 +1,7 @@
 """Streams over one long text: what is read when, that nothing is read twice, and that rows go on where they stopped."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -33,7 +35,7 @@ def test_every_row_goes_on_where_it_stopped(sizes: tuple[int, int, int, int, int
     tokens, rows, steps, seed, number = sizes
     plan = Streams(tokens + 1, rows, steps, seed).epoch(number)
     assert 1 <= len(plan[0].starts) <= rows
-    for before, after in zip(plan, plan[1:], strict=False):
+    for before, after in itertools.pairwise(plan):
         assert np.array_equal(before.starts + before.steps, after.starts)
         assert before.steps == steps
     assert 1 <= plan[-1].steps <= steps

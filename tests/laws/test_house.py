@@ -298,6 +298,7 @@ CHANGES: dict[str, dict[str, Change]] = {
         "model.segment_length": (4, {}),
         "model.dropout": (0.1, {}),
         "model.single_unit": (True, {}),
+        "start": ("nowhere", {}),
     },
     "tagging": COMMON | {
         "task": ("classification", {}),
@@ -348,6 +349,7 @@ CHANGES: dict[str, dict[str, Change]] = {
         "text.lowercase": (False, {}),
         "matching.same": (False, {}),
         "matching.alike": (False, {}),
+        "model.embedding.dropout": (0.2, {}),
         "model.attention": ("none", {}),
         "model.compared_size": (5, {}),
         "model.pooling": (["attention"], {}),
@@ -422,6 +424,7 @@ CHANGES: dict[str, dict[str, Change]] = {
 }  # fmt: skip
 
 REFUSED = {
+    ("classification", "start"),  # here is no language model to begin with; tests/test_borrowing.py has one
     *((task, "task") for task in CHANGES),
     ("dialogue", "data.source"),
     ("dialogue", "data.target"),

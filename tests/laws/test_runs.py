@@ -107,6 +107,70 @@ def test_a_tagger_stopped_and_resumed_equals_one_never_stopped(tmp_path: Path, c
         assert outcome(go_on(Run.open(tmp_path / place)).run) == outcome(straight), place
 
 
+SPOKEN = {
+    "hidden_size": 8, "model.embedding.size": 8, "batch_size": 4, "bptt": 10, "decoding.length": 20, "steps": 20,
+    "checkpoint_seconds": 0, "learning_rate": 0.05, "schedule": "cosine",
+}  # fmt: skip
+
+
+def prose(folder: Path) -> Path:
+    """A text of which an epoch is nine batches of SPOKEN."""
+    rng, path = random.Random(0), folder / "prose.txt"
+    path.write_text("".join(" ".join(rng.choices(PLAIN, k=6)) + ".\n" for _ in range(14)), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"average": 0.9},
+        pytest.param(
+            {"average": None, "num_layers": 2, "vocabulary_dropout": 0.2, "model.dropout": 0.3, "accumulate": 2},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            {"average": None, "level": "word", "output": "sampled", "samples": 5, "weight_drop": 0.3, "bptt": 6},
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["characters", "dropouts, accumulated", "words, sampled"],
+)
+def test_a_language_model_stopped_and_resumed_equals_one_never_stopped(tmp_path: Path, changes: dict) -> None:
+    """Besides all chance there is the state, which goes on from batch to batch within an epoch."""
+    made = assemble("language-model", {"path": str(prose(tmp_path)), **SPOKEN, **changes})
+    straight = run_recipe(made, output=tmp_path / "straight").run
+    assert straight.history[-1]["step"] == 20
+    assert len(straight.history) > 1
+    for place, at in {"first step": 1, "mid-epoch": 6, "late": 16}.items():
+        with pytest.raises(Stopped):
+            run_recipe(made, output=tmp_path / place, monitor=stop_after(at))
+        tensors, facts = RunWriter(tmp_path / place).read_checkpoint("last")
+        carried = {name: value for name, value in tensors.items() if name.startswith("carried")}
+        assert bool(carried) == bool(facts["moment"]["batch"])
+        assert all(value.any() for value in carried.values())
+        assert outcome(go_on(Run.open(tmp_path / place)).run) == outcome(straight), place
+
+
+@pytest.mark.slow
+def test_a_killed_language_model_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    words = [f"{key}={value}" for key, value in {"path": prose(tmp_path), **SPOKEN, "steps": 120}.items()]
+    command = [sys.executable, "-m", "lstmlab", "train", "language-model", *words]
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    subprocess.run([*command, "--output", str(straight)], check=True, capture_output=True, cwd=tmp_path)
+    process = subprocess.Popen([*command, "--output", str(killed)], stdout=subprocess.DEVNULL, cwd=tmp_path)
+    while not Run(killed).resumable:
+        assert process.poll() is None
+        time.sleep(0.005)
+    time.sleep(0.15)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not Run(killed).finished
+    subprocess.run(
+        [sys.executable, "-m", "lstmlab", "resume", str(killed)], check=True, capture_output=True, cwd=tmp_path
+    )
+    assert outcome(Run(killed)) == outcome(Run(straight))
+
+
 def test_the_same_recipe_gives_the_same_bits_and_another_seed_does_not(tmp_path: Path, reviews: Path) -> None:
     first, again, other = (
         run_recipe(recipe(reviews, {"seed": seed}), output=tmp_path / name).run

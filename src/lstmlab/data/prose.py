@@ -43,7 +43,7 @@ def load_prose(settings: ProseData, watch: Watch = Watch()) -> Dataset:
     """The parts a recipe names. Raises InputError for every fault of file or name, and for a text that is too short."""
     texts, source = _read_named(settings, watch) if settings.name is not None else _read_own(settings, watch)
     parts, steps = _parted(texts, settings, source.name)
-    found = {part: Corpus.of(lines(text)) for part, text in parts.items()}
+    found = {part: Corpus.of(lines(text, f"{part}/")) for part, text in parts.items()}
     if settings.limit is not None and settings.limit < len(found["train"]):
         found["train"] = Corpus.of(found["train"].frame.head(settings.limit))
         steps.append(f"Training part limited to its first {settings.limit:,} lines.")
@@ -55,12 +55,15 @@ def read_file(path: Path, encoding: str = "utf-8") -> Corpus:
     return Corpus.of(lines(_read(path, encoding)))
 
 
-def lines(text: str) -> pl.DataFrame:
-    """A text as a table: a row a line, its line end included. A line longer than LONGEST is several rows."""
+def lines(text: str, before: str = "") -> pl.DataFrame:
+    """A text as a table: a row a line, its line end included. A line longer than LONGEST is several rows.
+
+    A row's id is `before` and the line's number.
+    """
     whole = text.split("\n")
-    rows = [(str(number), line + "\n") for number, line in enumerate(whole[:-1], 1)]
+    rows = [(f"{before}{number}", line + "\n") for number, line in enumerate(whole[:-1], 1)]
     if whole[-1]:
-        rows.append((str(len(whole)), whole[-1]))
+        rows.append((f"{before}{len(whole)}", whole[-1]))
     cut = [
         (f"{name}.{piece}" if piece else name, part) for name, line in rows for piece, part in enumerate(_pieces(line))
     ]

@@ -23,7 +23,7 @@ from lstmlab.types import Padded
 class MatcherSettings(Settings):
     """From two texts to the scores of what they are to each other."""
 
-    embedding: VectorSettings = VectorSettings(size=100, deviation=0.3, dropout=0.2)
+    embedding: VectorSettings = VectorSettings(size=100, deviation=0.3, dropout=0.5)
     encoder: RecurrentSettings = RecurrentSettings(hidden_size=64)
     attention: Literal["none", "between"] = "between"
     """between: each token looks for its like in the other text, both are compared, and a second encoder of the same

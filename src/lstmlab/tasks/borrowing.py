@@ -41,6 +41,10 @@ def lend(folder: Path, model: nn.Module) -> None:
         if place not in own or own[place].shape != value.shape:
             raise InputError(f"start={folder}: its {name} does not fit this model. {_fitting(folder)}")
         found[place] = value
+    missing = {name for name in own if name.startswith("embedding.table") or "forwards" in name} - found.keys()
+    if missing:
+        name = min(missing)
+        raise InputError(f'{folder / "model.safetensors"}: nothing for "{name}": it was written by another model')
     model.load_state_dict({**own, **found})
 
 
