@@ -64,6 +64,7 @@ def pairs_run(
         "name": "made-up-pairs", "summary": "Made-up pairs.", "group": "own", "task": "pairs", "seed": 0,
         "device": "cpu", "about": {"title": "", "author": "", "course": ""},
         "data": {"name": None, "path": "made-up.csv", "first": None, "second": None, "label": None, "graded": graded,
+                 "symmetric": False,
                  "valid": None, "test": None, "encoding": "utf-8", "limit": None, "valid_fraction": 0.1,
                  "test_fraction": 0.1},
         "text": {"level": "word", "lowercase": True, "first": None, "last": None},

@@ -26,7 +26,7 @@ from lstmlab.data.matching import MatchSettings
 from lstmlab.data.text import TextEncoder, TextSettings
 from lstmlab.data.text_pairs import TextPairData, load_text_pairs
 from lstmlab.errors import InputError
-from lstmlab.nn.matcher import alone
+from lstmlab.nn.matcher import alone, turned
 from lstmlab.tasks import TASKS
 from lstmlab.types import Example, Padded
 from test_cli import Shell
@@ -398,6 +398,50 @@ def test_padding_and_order_change_no_answer(changes: dict[str, Any], tmp_path: P
         straight = task.outputs(model, task.collate(encoded, np.arange(len(other))))
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(swapped, straight, atol=1e-5), "which text is the first one matters"
+
+
+def test_rows_are_turned_round() -> None:
+    first = Padded(torch.tensor([[[1], [2]], [[3], [0]]]), torch.tensor([2, 1]))
+    second = Padded(torch.tensor([[[4], [0], [0]], [[5], [6], [7]]]), torch.tensor([1, 3]))
+    one, other = turned(first, second, torch.tensor([False, True]))
+    assert one.values[..., 0].tolist() == [[1, 2, 0], [5, 6, 7]]
+    assert other.values[..., 0].tolist() == [[4, 0, 0], [3, 0, 0]]
+    assert (one.lengths.tolist(), other.lengths.tolist()) == ([2, 3], [1, 1])
+
+
+@pytest.mark.parametrize("symmetric", [False, True, ["contradicts"]])
+def test_only_what_holds_either_way_is_turned_round(symmetric: Any, tmp_path: Path) -> None:
+    recipe = request.assemble("pairs", {**SMALL, "path": write(tmp_path / "a.csv", 60), "symmetric": symmetric})
+    data = TASKS["pairs"].load(recipe, Watch())
+    task: Any = TASKS["pairs"].prepare(recipe, data, Watch())
+    batch = task.collate(task.encode(data.train, "it"), np.arange(len(data.train)))
+    seen: list[Padded] = []
+
+    class Model(torch.nn.Module):
+        def forward(self, first: Padded, second: Padded) -> torch.Tensor:
+            seen.append(first)
+            return torch.zeros(len(first.lengths), 3)
+
+    torch.manual_seed(0)
+    model = Model()
+    task.outputs(model, batch)
+    task.outputs(model.eval(), batch)
+    moved = (seen[0].lengths != batch.inputs.lengths).numpy()
+    assert torch.equal(seen[1].values, batch.inputs.values), "answers are given in the order of the texts"
+    labels = np.array(data.train.targets)
+    assert set(labels[moved]) == {False: set(), True: set(task.kinds.names) - {"contradicts"}}.get(
+        symmetric if isinstance(symmetric, bool) else "", set())  # fmt: skip
+
+
+def test_labels_that_hold_either_way_have_to_be_there(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", 60)
+    for changes, message in (
+        ({"symmetric": ["contradict"]}, "Did you mean contradicts"),
+        ({"symmetric": ["a"], "graded": True}, "give true or false"),
+    ):
+        recipe = request.assemble("pairs", {"path": path, **changes})
+        with pytest.raises(InputError, match=message):
+            TASKS["pairs"].prepare(recipe, TASKS["pairs"].load(recipe, Watch()), Watch())
 
 
 def test_tokens_that_stand_alone() -> None:

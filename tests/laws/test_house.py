@@ -346,6 +346,7 @@ CHANGES: dict[str, dict[str, Change]] = {
         "data.second": ("other", {}),
         "data.label": ("flag", {}),
         "data.graded": (True, {}),
+        "data.symmetric": (["yes"], {}),
         "text.lowercase": (False, {}),
         "matching.same": (False, {}),
         "matching.alike": (False, {}),

@@ -119,7 +119,8 @@ class LanguageModel(nn.Module):
         """Cross-entropy over the batch's own tokens and as many others as were drawn.
 
         A token's score is lessened by the logarithm of how likely it is to be among them, so that the sum over them
-        stands for the sum over all (Jean et al. 2015, equation 11).
+        stands for the sum over all (Jean et al. 2015, equation 11). What is minimised is a choice among few; the nats
+        that are told are those of the choice among all, as the few estimate it, in which the true token counts once.
         """
         shares = self.counts.clamp(min=0.5) / self.counts.clamp(min=0.5).sum()
         spread = shares.pow(0.75)
@@ -129,7 +130,9 @@ class LanguageModel(nn.Module):
         expected = len(truth) * shares[chosen] + self.settings.samples * spread[chosen]
         there = torch.log(-torch.expm1(-expected))
         places = torch.searchsorted(chosen, truth)
-        return cross_entropy(features, self.scoring[chosen], self.bias[chosen] - there, places)
+        told = cross_entropy(features, self.scoring[chosen], self.bias[chosen] - there, places)
+        share, chance = torch.exp(-told.nats), torch.exp(there[places])
+        return told._replace(nats=told.nats - there[places] + torch.log1p(-share * (1 - chance)))
 
     def stepping(self, rows: int) -> Stepping:
         """The recurrent stack made ready to go token by token."""

@@ -6,7 +6,7 @@ Letters in shapes: B batch, T and S steps of the first and the second text, C fl
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
@@ -110,6 +110,17 @@ class Matcher(nn.Module):
 
     def _dropped(self, values: Tensor) -> Tensor:
         return functional.dropout(values, self.settings.dropout, self.training)
+
+
+def turned(first: Padded, second: Padded, rows: Bool[Tensor, "B"]) -> tuple[Padded, Padded]:
+    """Both texts, those of some rows exchanged."""
+    most = max(first.values.shape[1], second.values.shape[1])
+    one, other = (functional.pad(side.values, (0, 0, 0, most - side.values.shape[1])) for side in (first, second))
+    swapped = rows[:, None, None]
+    return (
+        Padded(torch.where(swapped, other, one), torch.where(rows, second.lengths, first.lengths)),
+        Padded(torch.where(swapped, one, other), torch.where(rows, first.lengths, second.lengths)),
+    )
 
 
 def alone(outputs: Padded, flags: Padded) -> Padded:

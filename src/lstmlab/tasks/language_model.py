@@ -26,8 +26,9 @@ from lstmlab.tasks import reading, speaking
 from lstmlab.tasks.task import Recipe, Scores
 from lstmlab.types import Batch, Example, Loss, Padded
 
-NATS, RIGHT, TOKENS = range(3)
-"""Columns of a model's outputs: the sums over a line of its loss, of tokens rightly foreseen, of tokens."""
+NATS, RIGHT, TOKENS, MINIMISED = range(4)
+"""Columns of a model's outputs: the sums over a line of nats, of tokens rightly foreseen, of tokens; in training of what
+is minimised too, which is something else where the softmax is sampled."""
 ORDERS = {"character": 7, "subword": 5, "word": 5}
 """Tokens of the n-grams a model is compared with."""
 
@@ -178,7 +179,7 @@ class LanguageModelling:
         return LanguageModel(self.recipe.model, torch.from_numpy(counts.astype(np.float32)))
 
     def outputs(self, model: nn.Module, batch: Batch, done: float = 1.0) -> Tensor:
-        """For each row [B 3], read from the beginning of a text: nats, tokens rightly foreseen, tokens."""
+        """For each row [B 4], read from the beginning of a text: nats, tokens foreseen, tokens, what is minimised."""
         return self.follow(model, batch, None)[0]
 
     def follow(self, model: nn.Module, batch: Batch, state: State | None) -> tuple[Tensor, State]:
@@ -187,8 +188,10 @@ class LanguageModelling:
         mask = batch.inputs.mask
         rows = mask.nonzero()[:, 0]
         nothing = told.smoothed.new_zeros(len(batch.index))
-        sums = [nothing.index_add(0, rows, one.to(nothing)) for one in (told.smoothed, told.right)]
-        return torch.stack([*sums, batch.inputs.lengths.to(nothing)], 1), after
+        nats, right, minimised = (
+            nothing.index_add(0, rows, one.to(nothing)) for one in (told.nats, told.right, told.smoothed)
+        )
+        return torch.stack([nats, right, batch.inputs.lengths.to(nothing), minimised], 1), after
 
     def read(self, model: nn.Module, encoded: EncodedProse) -> reading.Read:
         """The whole text from its first to its last token, each foreseen from what is before it."""
@@ -196,8 +199,8 @@ class LanguageModelling:
         return reading.read(model, encoded.stream, encoded.tokens.offsets)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Loss:
-        """Nats a token."""
-        return Loss(outputs[:, NATS], int(outputs[:, TOKENS].sum()))
+        """Nats a token; what is told are those of the choice among all tokens."""
+        return Loss(outputs[:, MINIMISED], int(outputs[:, TOKENS].sum()), told=outputs[:, NATS])
 
     def tally(self, outputs: Tensor, batch: Batch) -> dict[str, tuple[float, int]]:
         """Tokens foreseen rightly."""

@@ -21,7 +21,8 @@ from lstmlab.data.matching import FLAGS, MatchSettings, TextPairs
 from lstmlab.data.text import TextEncoder, TextSettings
 from lstmlab.data.text_pairs import TextPairData, load_text_pairs
 from lstmlab.data.tokens import Tokens
-from lstmlab.nn.matcher import Matcher, MatcherSettings
+from lstmlab.errors import InputError, unknown
+from lstmlab.nn.matcher import Matcher, MatcherSettings, turned
 from lstmlab.tasks.task import Recipe, Scores, known_targets
 from lstmlab.types import Batch, Example, Loss, Padded
 
@@ -85,8 +86,13 @@ class SentencePairs:
     @classmethod
     def prepare(cls, recipe: PairsRecipe, data: Dataset, watch: Watch = Watch()) -> "SentencePairs":
         """Vocabulary, and labels or grades, from the training part alone."""
+        if recipe.data.graded and not isinstance(recipe.data.symmetric, bool):
+            raise InputError("data.symmetric names labels, and with data.graded there are scores: give true or false")
         kinds: LabelSet | Grades = (Grades if recipe.data.graded else LabelSet).fit(data.train.targets)
         if isinstance(kinds, LabelSet):
+            for label in () if isinstance(recipe.data.symmetric, bool) else recipe.data.symmetric:
+                if label not in kinds.names:
+                    raise unknown("label", label, kinds.names, hint="It stands in data.symmetric.")
             for name, part in data.parts.items():
                 kinds.encode(part.targets, name)  # a label that training never saw is told now, not after hours
         watch.say(f"Counting the words of {len(data.train):,} training pairs")
@@ -133,8 +139,20 @@ class SentencePairs:
         return Matcher(self.recipe.model, self.encoder.size, FLAGS, len(self.kinds))
 
     def outputs(self, model: nn.Module, batch: Batch, done: float = 1.0) -> Tensor:
-        """Logits [B K]."""
-        return model(batch.inputs, batch.second)
+        """Logits [B K]. In training pairs whose target holds the other way round are read so, every other time."""
+        assert batch.second is not None
+        if not model.training or not self.recipe.data.symmetric:
+            return model(batch.inputs, batch.second)
+        drawn = torch.rand(len(batch.index)) < 0.5
+        return model(*turned(batch.inputs, batch.second, drawn.to(batch.index.device) & self._either_way(batch.wanted)))
+
+    def _either_way(self, wanted: Tensor) -> Tensor:
+        """Which targets hold the other way round as well [B]."""
+        symmetric = self.recipe.data.symmetric
+        if isinstance(symmetric, bool) or isinstance(self.kinds, Grades):
+            return torch.ones(len(wanted), dtype=torch.bool, device=wanted.device)
+        ids = torch.tensor(self.kinds.encode(symmetric, "setting data.symmetric"), device=wanted.device)
+        return torch.isin(wanted, ids)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Loss:
         """Nats: cross-entropy of the label; of a score, the divergence from its shares of grades (Tai et al. 2015)."""
