@@ -11,6 +11,7 @@ import pytest
 import lstmlab
 from lstmlab import api
 from lstmlab.data.datasets import files
+from lstmlab.data.frames import kept_frame
 from lstmlab.data.series import read_series
 from lstmlab.data.series_settings import SeriesSettings
 from lstmlab.errors import InputError
@@ -32,9 +33,9 @@ def lines(path: Path, **settings: Any) -> list[Any]:
 
 
 def test_times_with_a_zone_are_read_as_utc_across_daylight_saving(tmp_path: Path) -> None:
-    (bare,) = lines(api._kept_frame(hours(zone=None), tmp_path))
+    (bare,) = lines(kept_frame(hours(zone=None), tmp_path))
     hours().write_parquet(tmp_path / "hours.parquet")
-    for path in (tmp_path / "hours.parquet", api._kept_frame(hours(), tmp_path)):
+    for path in (tmp_path / "hours.parquet", kept_frame(hours(), tmp_path)):
         (zoned,) = lines(path)
         assert (zoned.times == bare.times).all()
         assert (zoned.values == bare.values).all()
@@ -45,17 +46,17 @@ def test_times_of_pandas_with_a_zone_are_read_as_utc(tmp_path: Path, zone: Any) 
     pd = pytest.importorskip("pandas")
     index = pd.date_range("2024-03-09", periods=96, freq="h", tz="UTC")
     local = pd.DataFrame({"y": np.sin(np.arange(96) / 4)}, index=index.tz_convert(zone).rename("t"))
-    (found,) = lines(api._kept_frame(local, tmp_path))
+    (found,) = lines(kept_frame(local, tmp_path))
     assert (found.times == index.tz_localize(None).to_numpy().astype("M8[us]")).all()
     column = local.reset_index().astype({"t": object})
-    assert lines(api._kept_frame(column, tmp_path))[0].times.tolist() == found.times.tolist()
+    assert lines(kept_frame(column, tmp_path))[0].times.tolist() == found.times.tolist()
 
 
 def test_times_of_which_some_have_no_zone_are_refused(tmp_path: Path) -> None:
     pd = pytest.importorskip("pandas")
     mixed = [SPRING, SPRING.replace(hour=1, tzinfo=dt.UTC), SPRING.replace(hour=2)]
     with pytest.raises(InputError, match="time zones are mixed"):
-        lines(api._kept_frame(pd.DataFrame({"t": pd.Series(mixed, dtype=object), "y": [1.0, 2.0, 3.0]}), tmp_path))
+        lines(kept_frame(pd.DataFrame({"t": pd.Series(mixed, dtype=object), "y": [1.0, 2.0, 3.0]}), tmp_path))
 
 
 @pytest.mark.parametrize("kind", ["polars", "pandas", "pandas with gaps"])
@@ -65,7 +66,7 @@ def test_a_column_of_truth_values_helps_to_forecast(tmp_path: Path, kind: str) -
         pd = pytest.importorskip("pandas")
         table = pd.DataFrame({name: table[name].to_list() for name in table.columns})
         table["holiday"] = table["holiday"].astype("boolean" if "gaps" in kind else bool)
-    (found,) = lines(api._kept_frame(table, tmp_path), future=["holiday"])
+    (found,) = lines(kept_frame(table, tmp_path), future=["holiday"])
     assert found.future[:8, 0].tolist() == [1, 0, 0, 0, 0, 0, 0, 1]
 
 
@@ -83,7 +84,7 @@ def test_every_plain_column_keeps_what_it_is(tmp_path: Path) -> None:
             "held": [{"a": 1}, {"a": 2}],
         }
     )
-    kept = files.read_table(api._kept_frame(table, tmp_path))
+    kept = files.read_table(kept_frame(table, tmp_path))
     assert kept.to_dict(as_series=False) == {
         "flag": [True, None], "day": table["day"].to_list(), "count": [3, None], "whole": [1, None],
         "part": [0.1, None], "kind": ["a", "b"], "empty": [None, None], "list": [["1"], ["2"]],
@@ -93,13 +94,13 @@ def test_every_plain_column_keeps_what_it_is(tmp_path: Path) -> None:
 
 def test_whole_numbers_that_are_dates_are_dates(tmp_path: Path) -> None:
     days = [20240130, 20240131, 20240201, 20240202]
-    (found,) = lines(api._kept_frame(pl.DataFrame({"t": days, "y": [1.0, 2.0, 3.0, 4.0]}), tmp_path))
+    (found,) = lines(kept_frame(pl.DataFrame({"t": days, "y": [1.0, 2.0, 3.0, 4.0]}), tmp_path))
     assert found.times.astype("M8[D]").tolist() == [dt.date(2024, 1, 30) + dt.timedelta(at) for at in range(4)]
 
 
 def test_series_named_by_numbers_with_gaps_elsewhere_are_those_of_a_file(tmp_path: Path) -> None:
     table = pl.concat([hours(20, None).with_columns(s=pl.lit(name)) for name in (1.0, 2.0)])
-    assert [line.name for line in lines(api._kept_frame(table, tmp_path), series="s")] == ["1", "2"]
+    assert [line.name for line in lines(kept_frame(table, tmp_path), series="s")] == ["1", "2"]
 
 
 @pytest.mark.slow

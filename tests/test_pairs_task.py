@@ -426,11 +426,12 @@ def test_only_what_holds_either_way_is_turned_round(symmetric: Any, tmp_path: Pa
     model = Model()
     task.outputs(model, batch)
     task.outputs(model.eval(), batch)
-    moved = (seen[0].lengths != batch.inputs.lengths).numpy()
+    moved = (seen[0].values != batch.inputs.values).any(2).any(1).numpy()
     assert torch.equal(seen[1].values, batch.inputs.values), "answers are given in the order of the texts"
     labels = np.array(data.train.targets)
-    assert set(labels[moved]) == {False: set(), True: set(task.kinds.names) - {"contradicts"}}.get(
-        symmetric if isinstance(symmetric, bool) else "", set())  # fmt: skip
+    turning = set(task.kinds.names) if symmetric is True else set(symmetric or ())
+    assert set(labels[moved]) == turning
+    assert moved.sum() < 0.8 * np.isin(labels, list(turning)).sum() or not turning, "by chance, not always"
 
 
 def test_labels_that_hold_either_way_have_to_be_there(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from fake_matches import HOSTILE_PAIRS, judged, pairs_run
 from fake_pairs import HOSTILE_ROWS, dialogue_run, row, translation_run
+from fake_prose import HOSTILE_PROSE, HOSTILE_TOKENS, details, prose_run
 from fake_runs import HOSTILE, answers, classification_run, curve, forecasting_run, texts
 from fake_series import series_run
 from fake_taggings import HOSTILE_TAGGED, tagged, tagging_run
@@ -57,6 +58,23 @@ RUNS: dict[str, Callable[[Path], Run]] = {
     "the smallest judge of scores": lambda path: pairs_run(
         path, graded=True, history=[], predictions=[judged("a", "b", 1.0, 2.0)], baseline={}),
     "a judge of hostile texts": lambda path: pairs_run(path, predictions=HOSTILE_PAIRS),
+    "a writer": prose_run,
+    "a writer of words": lambda path: prose_run(
+        path, level="word", tokens="what light through yonder window breaks ? \n".split(" ") * 20,
+        details=details(["light", "<unk>"] * 50, unknown=0.5)),
+    "a writer of pieces": lambda path: prose_run(path, level="subword", tokens=["Wh", "at", " light", "\\xf0"] * 9),
+    "a writer that goes on learning": lambda path: prose_run(
+        path, details=details("abc", dynamic={"rate": 0.1, "nats_per_character": 1.2, "perplexity": 3.3})),
+    "a writer gone astray": lambda path: prose_run(
+        path, test={"loss": 11120.6, "nats_per_character": 11120.6, "perplexity": None},
+        details=details("abc", dynamic={"rate": 1e9, "nats_per_character": None, "perplexity": None})),
+    "a writer of little sense": lambda path: prose_run(path, test={"loss": 90.0, "perplexity": 1.2e39}),
+    "the smallest writer": lambda path: prose_run(path, tokens="a", history=[], predictions=[], baseline={}),
+    "a writer without details": lambda path: prose_run(path, details={}),
+    "a writer of nothing": lambda path: prose_run(path, tokens=[], predictions=HOSTILE_PROSE[-3:-1]),
+    "a writer who is never wrong": lambda path: prose_run(
+        path, details={**details("ab"), "passage": {"tokens": ["a", "b"], "nats": [0.0, 0.0]}}),
+    "a writer of hostile texts": lambda path: prose_run(path, tokens=HOSTILE_TOKENS, predictions=HOSTILE_PROSE),
     "a partner in conversation": dialogue_run,
     "a dull partner": lambda path: dialogue_run(path, dull=True),
     "the smallest partner": lambda path: dialogue_run(path, history=[], predictions=[row("a", "b", "c")], baseline={}),
@@ -107,6 +125,8 @@ def test_each_task_has_its_own_analysis(tmp_path: Path) -> None:
         ["data", "model", "curves", "scores", "errors", "overlap"],
         ["data", "model", "curves", "scores", "overlap"],
     ]
+    assert [name for name in ANALYSES if ANALYSES[name].applies(prose_run(tmp_path / "w"))] == [
+        "data", "model", "curves", "scores", "text"]  # fmt: skip
     pairs = translation_run(tmp_path / "t"), dialogue_run(tmp_path / "d")
     assert [[name for name in ANALYSES if ANALYSES[name].applies(one)] for one in pairs] == [
         ["data", "model", "curves", "scores", "translations", "attention"],

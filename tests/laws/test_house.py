@@ -310,6 +310,7 @@ CHANGES: dict[str, dict[str, Change]] = {
         "data.label": (2, {}),
         "data.scheme": ("plain", {}),
         "data.repair": (True, {"data.path": "broken.conll"}),
+        "data.join_valid": (True, {}),
         "data.encoding": ("cp1252", {}),
         "data.limit": (40, {}),
         "data.valid_fraction": (0.3, {}),

@@ -19,6 +19,8 @@ EPOCHS = 5
 """Evaluations whose samples are shown."""
 TEXTS = 4
 """Continuations that are shown."""
+MOST = 1e7
+"""Perplexities from here on are told as powers of ten."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Told:
     """What a run says of its test text."""
 
     level: str
-    scores: dict[str, float]
+    scores: dict[str, Any]
     details: dict[str, Any]
     history: list[dict[str, Any]]
     answers: list[dict[str, Any]]
@@ -62,12 +64,13 @@ def section(run: Run) -> Section:
 def claim(told: Told) -> str:
     """How uncertain the model is on average."""
     scores, kind = told.scores, "piece" if told.level == "subword" else told.level
-    nats = float(np.log(max(scores["perplexity"], 1.0)))
-    said = f"A {kind} of the test text costs {nats:.3f} nats ({nats / np.log(2):.2f} bits) on average"
-    right = (
-        f"{100 * scores['token_accuracy']:.1f} % of them are the likeliest one" if "token_accuracy" in scores else ""
-    )
-    return f"{said}, as much as a choice among {scores['perplexity']:,.1f}; {right}.".replace("; .", ".")
+    nats, among = scores["loss"], scores["perplexity"]
+    said = [f"A {kind} of the test text costs {nats:.3f} nats ({nats / np.log(2):.2f} bits) on average"]
+    if among is not None:  # of a model gone astray it is too large for a number
+        said[0] += f", as much as a choice among {among:,.1f}" if among < MOST else f", a choice among {among:.0e}"
+    if "token_accuracy" in scores:
+        said.append(f"{100 * scores['token_accuracy']:.1f} % of them are the likeliest one")
+    return "; ".join(said) + "."
 
 
 def words(told: Told) -> str:

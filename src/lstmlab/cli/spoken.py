@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmlab.cli.console import table, tell, utf8
+from lstmlab.cli.console import plain, table, tell, utf8
 from lstmlab.cli.search import PredictSearch
 from lstmlab.disk import save
 from lstmlab.errors import InputError
@@ -27,6 +27,8 @@ def answered(
     ways = [name for name, asked in there.items() if asked]
     if len(ways) > 1:
         raise InputError(f"give one of --prime, --next, texts and --input; got {' and '.join(ways)}")
+    if encoding is not None and (there["--prime"] or there["--next"]):
+        raise InputError(f"--encoding would have no effect: {ways[0]} is no file")
     typed = search.changes()
     if search.next is not None:
         if output is not None:
@@ -64,9 +66,9 @@ def spoken(result: "Result", primes: list[str], typed: dict[str, Any], output: P
             _saved(result, primes, typed, output)
             return
         for number, prime in enumerate(primes):
-            sys.stdout.write("\n" * (2 if number else 0) + prime)
+            sys.stdout.write("\n" * (2 if number else 0) + plain(prime))
             for piece in result.stream(prime, **typed):
-                sys.stdout.write(piece)
+                sys.stdout.write(plain(piece))
                 sys.stdout.flush()
         sys.stdout.write("\n")
 

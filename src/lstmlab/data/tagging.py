@@ -37,9 +37,15 @@ class TaggingData(PartedData):
     repair: bool = False
     """Mend tags that cannot stand where they do (I-X after O) as conlleval reads them, instead of refusing them."""
 
+    join_valid: bool = False
+    """Learn from the validation part too, once everything has been chosen by it: nothing is left to choose an epoch by,
+    so the last weights are kept."""
+
     def idle(self) -> dict[str, str]:
-        """What a named set leaves without effect."""
+        """What a named set, or a validation part that is learned from, leaves without effect."""
         reasons = super().idle()
+        if self.join_valid:
+            reasons["valid_fraction"] = "data.join_valid=true leaves no validation part"
         if self.name is not None:
             reasons["text"] = f"it names a column of one's own file; data.name is {self.name}"
             chosen = named.NAMED.get(self.name)
@@ -59,8 +65,21 @@ def load_tagged(settings: TaggingData, seed: int, watch: Watch = Watch()) -> Dat
     for part, table in tables.items():
         parts[part], told = sound(table, scheme, f"{source.name}, {part} part", repair=settings.repair)
         source = source.then(*told)
+    if settings.join_valid and "valid" in parts:
+        parts, joined = _joined(parts)
+        source = source.then(joined)
     found, steps = _complete({name: Corpus.of(table) for name, table in parts.items()}, settings, seed)
     return Dataset(found["train"], found.get("valid"), found["test"], source.then(*steps))
+
+
+def _joined(parts: dict[str, pl.DataFrame]) -> tuple[dict[str, pl.DataFrame], str]:
+    """The validation part behind the training part, its ids with its name in front; and what was done."""
+    valid = parts["valid"].with_columns(pl.format("valid/{}", pl.col("id").str.strip_prefix("valid/")).alias("id"))
+    left = {name: table for name, table in parts.items() if name != "valid"}
+    told = (
+        f"The {len(valid):,} sentences of the validation part were learned from too; nothing was chosen by them here."
+    )
+    return {**left, "train": pl.concat([parts["train"], valid])}, told
 
 
 def read_tables(settings: TaggingData, watch: Watch = Watch()) -> tuple[dict[str, pl.DataFrame], Source]:
@@ -146,7 +165,7 @@ def _complete(parts: dict[str, Corpus], settings: TaggingData, seed: int) -> tup
         if part == "valid" and settings.limit is not None and settings.limit < len(parts["train"]):
             parts["train"] = _drawn(parts["train"], settings.limit, seed)[1]
             steps.append(f"Training part limited to {settings.limit:,} sentences, seed {seed}.")
-        if part not in parts:
+        if part not in parts and not (part == "valid" and settings.join_valid):
             count = max(1, round(fraction * len(parts["train"])))
             if count >= len(parts["train"]):
                 raise InputError(

@@ -33,8 +33,8 @@ class TextPairData(PartedData):
     graded: bool = False
     """Whether that is a score (how related, how alike) instead of a label."""
     symmetric: bool | tuple[str, ...] = False
-    """What holds the other way round as well: labels such as [contradiction], or true for every label or score. Training
-    reads such pairs in either order, by chance."""
+    """What holds the other way round as well: labels such as [contradiction], or true for every label or score.
+    Training reads such pairs in either order, by chance."""
 
     def idle(self) -> dict[str, str]:
         """What a named set leaves without effect."""

@@ -104,14 +104,19 @@ def _within(name: str) -> bool:
 
 def spoken(model: LanguageModel, encoder: TextEncoder, prime: str, settings: StreamSettings) -> Iterator[str]:
     """What follows a prime, piece by piece."""
-    spelling = Spelling(encoder).after(encoder.encode([prime]).ids.tolist())
+    spelling = _spelling(encoder, prime)
     for tokens in continuations(model, encoder, [prime], settings):
         yield spelling.add(int(tokens))
 
 
+def _spelling(encoder: TextEncoder, prime: str) -> Spelling:
+    """Ready to spell what follows a prime: a blank that stands at its end is not written again."""
+    return Spelling(encoder).after([] if prime[-1:].isspace() else encoder.encode([prime]).ids.tolist())
+
+
 def written(model: LanguageModel, encoder: TextEncoder, primes: Sequence[str], settings: StreamSettings) -> list[str]:
     """What follows each prime."""
-    spellings = [Spelling(encoder).after(encoder.encode([prime]).ids.tolist()) for prime in primes]
+    spellings = [_spelling(encoder, prime) for prime in primes]
     texts = [""] * len(primes)
     for tokens in continuations(model, encoder, primes, settings):
         for row, token in enumerate(tokens.tolist()):

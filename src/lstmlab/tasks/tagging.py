@@ -38,6 +38,12 @@ class TaggingRecipe(Recipe):
     model: TaggerSettings = TaggerSettings()
 
     def idle(self) -> dict[str, str]:
+        """What has no effect beside other settings."""
+        chosen = "data.join_valid=true leaves no validation part to choose by"
+        by_valid = ("training.best", "training.patience", "training.average_epochs")
+        return self._idle_words() | (dict.fromkeys(by_valid, chosen) if self.data.join_valid else {})
+
+    def _idle_words(self) -> dict[str, str]:
         """Endings that are not looked up have no vectors."""
         if not self.words.suffixes:
             return {"model.words.suffix_size": "words.suffixes is empty"}

@@ -249,7 +249,10 @@ def _place(name: str) -> tuple[str, str, str] | None:
 def _parts(rows: list[tuple[str, ...]], where: str) -> dict[str, pl.DataFrame]:
     layout = "expected files such as train/pos/1.txt and train/neg/2.txt, or pos/1.txt and neg/2.txt"
     if not rows:
-        raise InputError(f"{where}: no text files in class folders; {layout}")
+        raise InputError(
+            f"{where}: no text files in class folders; {layout}. If they are one running text: lstmlab train "
+            f"language-model path={where}"
+        )
     columns = dict.fromkeys(("folder", "part", "id", "inputs", "target"), pl.String)
     frame = _classes(pl.DataFrame(rows, schema=columns, orient="row").sort("id"), where)
     repeated = frame.filter(pl.col("id").is_duplicated())
