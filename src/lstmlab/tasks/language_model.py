@@ -27,8 +27,8 @@ from lstmlab.tasks.task import Recipe, Scores
 from lstmlab.types import Batch, Example, Loss, Padded
 
 NATS, RIGHT, TOKENS, MINIMISED = range(4)
-"""Columns of a model's outputs: the sums over a line of nats, of tokens rightly foreseen, of tokens; in training of what
-is minimised too, something else where the softmax is sampled."""
+"""Columns of a model's outputs: a line's sums of nats, of tokens rightly foreseen, of tokens; in training of what is
+minimised too, something else where the softmax is sampled."""
 ORDERS = {"character": 7, "subword": 5, "word": 5}
 """Tokens of the n-grams a model is compared with."""
 
