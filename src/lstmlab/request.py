@@ -70,6 +70,7 @@ OWN: dict[str, Tree] = {
         "training": {
             "epochs": 20,
             "patience": 5,
+            "best": "score",
             "batch_size": 32,
             "tokens": 8_000,
             "optimizer": {"learning_rate": 0.001, "clip": 5.0, "average": 0.99},

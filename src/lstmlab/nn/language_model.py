@@ -132,7 +132,7 @@ class LanguageModel(nn.Module):
         places = torch.searchsorted(chosen, truth)
         told = cross_entropy(features, self.scoring[chosen], self.bias[chosen] - there, places)
         share, chance = torch.exp(-told.nats), torch.exp(there[places])
-        return told._replace(nats=told.nats - there[places] + torch.log1p(-share * (1 - chance)))
+        return told._replace(nats=told.nats - there[places] + torch.log(share * chance - torch.expm1(-told.nats)))
 
     def stepping(self, rows: int) -> Stepping:
         """The recurrent stack made ready to go token by token."""
