@@ -109,6 +109,10 @@ def test_words_are_written_with_blanks(shell: Shell) -> None:
     assert told.startswith("The film")
     assert set(re.findall(r"\w+", told.lower())) <= set(PLAIN)
     assert " ." not in told
+    for end in (" ", "\n"):  # what stands there already is not written again
+        after = shell.done("predict", "words", "--prime", f"The film{end}", "--length", "3")
+        assert after.startswith(f"The film{end}")
+        assert not re.match(r"[ ]", after.removeprefix(f"The film{end}"))
 
 
 def test_what_was_never_seen_is_told(shell: Shell) -> None:

@@ -15,7 +15,7 @@ from scipy import stats
 
 import writers
 from lstmlab import baselines, metrics, request
-from lstmlab.api import Result, check_data
+from lstmlab.api import Result, check_data, go_on, run_recipe
 from lstmlab.cli import use
 from lstmlab.data import matching, text_pairs
 from lstmlab.data.datasets import judged
@@ -28,6 +28,8 @@ from lstmlab.data.text_pairs import TextPairData, load_text_pairs
 from lstmlab.errors import InputError
 from lstmlab.nn.matcher import alone, turned
 from lstmlab.tasks import TASKS
+from lstmlab.training.experiment import Monitor, Stopped
+from lstmlab.training.run import Run
 from lstmlab.types import Example, Padded
 from test_cli import Shell
 
@@ -460,6 +462,22 @@ def test_some_with_and_some_without_labels(result: Result) -> None:
         result.predictor.task.encode([Example("1", ["a", "b"], "entails"), Example("2", ["a", "b"])], "it")
     with pytest.raises(InputError, match='the label "odd" stands only in'):
         result.predictor.task.encode([Example("1", ["a", "b"], "odd")], "it")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unreported")
+def test_stopped_and_resumed_equals_never_stopped(tmp_path: Path) -> None:
+    """Chance is in dropouts and in which pairs are turned round."""
+    typed = {**SMALL, "path": write(tmp_path / "a.csv", 120), "symmetric": True, "model.dropout": 0.3, "steps": 12}
+    recipe = request.assemble("pairs", {**typed, "checkpoint_seconds": 0.0})
+    straight = run_recipe(recipe, output=tmp_path / "straight").run
+    left = iter(range(7))
+    with pytest.raises(Stopped):
+        run_recipe(recipe, output=tmp_path / "broken", monitor=Monitor(stop=lambda: next(left, None) is None))
+    resumed = go_on(Run.open(tmp_path / "broken")).run
+    weights = resumed.weights()
+    assert all(torch.equal(value, weights[name]) for name, value in straight.weights().items())
+    assert resumed.predictions == straight.predictions
 
 
 # ---- Asked ----------------------------------------------------------------------------------------------------------

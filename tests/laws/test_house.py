@@ -210,7 +210,7 @@ SEQ2SEQ: dict[str, Change] = TEXTS | {
     "data.drop_repeated": (False, {"data.test": "others.tsv"}),
     "text.lowercase": (True, {}),
     "text.joint": (True, {}),
-    "text.line_ends": (True, {"data.path": "lines.csv"}),
+    "text.line_ends": (True, {}),
     "text.copy_unknown": (False, {"text.vocabulary_size": 4}),
     "model.decoder.cell": ("gru", {}),
     "model.decoder.hidden_size": (5, {}),
@@ -430,12 +430,14 @@ REFUSED = {
     *((task, "task") for task in CHANGES),
     ("dialogue", "data.source"),
     ("dialogue", "data.target"),
+    ("dialogue", "text.line_ends"),
+    ("translation", "text.line_ends"),
     ("language-model", "model.encoder.bidirectional"),
     *(("language-model", path) for path in ("text.first", "text.last", "training.bucket", "training.tokens")),
     ("language-model", "training.best"),
 }
-"""What has one value only, once the recipe is chosen; a text file of dialogues has no columns; a language model reads
-one long text forwards, and its score is its loss."""
+"""What has one value only, once the recipe is chosen; a text file of dialogues has no columns, nor are turns parted by
+tokens; a language model reads one long text forwards, and its score is its loss."""
 SHARED = {("dialogue", path) for path in SEQ2SEQ.keys() | COMMON.keys() if not path.startswith("data.")}
 """What is the very same code for another task, where its effect is seen."""
 MENDS = {("forecasting", "data.sort"), ("tagging", "data.repair")}
