@@ -509,3 +509,26 @@ def test_poor_texts_train(text: str, tmp_path: Path) -> None:
     assert np.isfinite(list(run.scores.values())).all()
     assert len("".join(run.stream("", length=7))) == 7
     assert all(0 < share <= 1 for _, share in run.likeliest(text[:3]))
+
+
+def test_a_character_nobody_saw_costs_a_guess_among_all_others(tmp_path: Path) -> None:
+    (tmp_path / "talk.txt").write_text("abc abc abc\n" * 40, encoding="utf-8")
+    recipe: Any = request.assemble("language-model", {"path": str(tmp_path / "talk.txt"), "hidden_size": 4})
+    task = LanguageModelling.prepare(recipe, LanguageModelling.load(recipe, Watch()), Watch())
+    model = task.build()
+    for text, unknown in (("abc", 0), ("axy", 2)):
+        encoded = task.encode([Example("1", text)], "it")
+        read = task.read(model, encoded)
+        scores = task.score(read.outputs, encoded)
+        extra = unknown * math.log(0x110000 - 0x800 - task.encoder.size)
+        assert scores["nats_per_character"] == pytest.approx((float(read.nats.sum()) + extra) / 3, rel=1e-5)
+        assert scores["perplexity"] == pytest.approx(math.exp(float(read.nats.sum()) / 3), rel=1e-5)
+
+
+def test_a_part_without_a_token_is_refused_before_training(tmp_path: Path) -> None:
+    (tmp_path / "talk.txt").write_text("a word and another\n" * 40, encoding="utf-8")
+    (tmp_path / "signs.txt").write_text("... !!!\n" * 40, encoding="utf-8")
+    changes = {"path": str(tmp_path / "talk.txt"), "valid": str(tmp_path / "signs.txt"), "text.level": "word"}
+    recipe: Any = request.assemble("language-model", {**changes, "punctuation": False, "line_ends": False})
+    with pytest.raises(InputError, match=r"the valid part: no word in 40 lines"):
+        LanguageModelling.prepare(recipe, LanguageModelling.load(recipe, Watch()), Watch())

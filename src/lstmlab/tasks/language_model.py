@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import log
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from lstmlab.data.streams import Streams, Stretch
 from lstmlab.data.text import UNKNOWN, TextEncoder, TextSettings, plain
 from lstmlab.data.tokens import PAD, Tokens
 from lstmlab.decoding import StreamSettings
+from lstmlab.errors import InputError
 from lstmlab.nn.language_model import LanguageModel, LanguageModelSettings
 from lstmlab.tasks import reading, speaking
 from lstmlab.tasks.task import Recipe, Scores
@@ -29,6 +31,8 @@ from lstmlab.types import Batch, Example, Loss, Padded
 NATS, RIGHT, TOKENS, MINIMISED = range(4)
 """Columns of a model's outputs: a line's sums of nats, of tokens rightly foreseen, of tokens; in training of what is
 minimised too, something else where the softmax is sampled."""
+CHARACTERS = 0x110000 - 0x800
+"""Characters that a text can hold: Unicode's code points without the halves of surrogate pairs."""
 ORDERS = {"character": 7, "subword": 5, "word": 5}
 """Tokens of the n-grams a model is compared with."""
 
@@ -129,6 +133,8 @@ class LanguageModelling:
         encoder = TextEncoder.from_json(cache.value("vocabulary", key, fit, watch.say))
         bare = cls(recipe, encoder)
         tokens = bare.encode(data.train, "the training part").tokens
+        for name, part in data.parts.items():  # told now, not after hours
+            bare.encode(part, f"the {name} part")
         return cls(recipe, encoder, np.bincount(tokens.ids, minlength=encoder.size))
 
     @classmethod
@@ -146,7 +152,10 @@ class LanguageModelling:
         if not isinstance(examples, Corpus):
             return EncodedProse(self.encoder.encode(texts), texts, asked=True)
         key = cache.key("tokens", self.encoder.to_json(), examples.fingerprint)
-        return EncodedProse(Tokens(**cache.arrays("tokens", key, lambda: vars(self.encoder.encode(texts)))), texts)
+        tokens = Tokens(**cache.arrays("tokens", key, lambda: vars(self.encoder.encode(texts))))
+        if not len(tokens.ids):
+            raise InputError(f"{where}: no {self.encoder.settings.level} in {len(texts):,} lines: nothing to foresee")
+        return EncodedProse(tokens, texts)
 
     def drawing(self, settings: StreamSettings) -> "LanguageModelling":
         """The same task that writes on in another way."""
@@ -222,7 +231,10 @@ class LanguageModelling:
     def score(
         self, outputs: NDArray[np.float32], encoded: EncodedProse, answers: Sequence[Mapping[str, Any]] = ()
     ) -> Scores:
-        """Nats and bits a character (not of words, which leave blanks and rare spellings out), perplexity, accuracy."""
+        """Nats and bits a character (not of words, which leave blanks and rare spellings out), perplexity, accuracy.
+
+        A character that training never saw costs, beside the unknown one, a blind guess among all other characters.
+        """
         sums = np.asarray(outputs, np.float64).sum(0)
         return {**self._likelihood(float(sums[NATS]), encoded), "token_accuracy": float(sums[RIGHT] / sums[TOKENS])}
 
@@ -230,8 +242,9 @@ class LanguageModelling:
         found = {"perplexity": metrics.perplexity(nats, len(encoded.tokens.ids))}
         if self.encoder.settings.level == "word" or self.encoder.settings.lowercase:
             return found
-        each = nats / encoded.characters
-        return {"nats_per_character": each, "bits_per_character": each / float(np.log(2)), **found}
+        unknown = int((encoded.tokens.ids == UNKNOWN).sum())
+        each = (nats + unknown * log(CHARACTERS - self.encoder.size)) / encoded.characters
+        return {"nats_per_character": each, "bits_per_character": each / log(2), **found}
 
     def details(self, model: nn.Module, outputs: NDArray[np.float32], encoded: EncodedProse) -> dict[str, Any]:
         """Which tokens cost most, a passage token by token, and what the context is worth."""
