@@ -77,6 +77,8 @@ def test_a_run_that_began_elsewhere_needs_only_itself(tmp_path: Path, reviews: P
         ({"hidden_size": 7}, "encoder.hidden_size=5"),
         ({"model.embedding.size": 7}, "model.embedding.size=6"),
         ({"cell": "gru"}, "encoder.cell=lstm"),
+        ({"cell": "peephole"}, "cell is lstm there and peephole here"),
+        ({"residual": True, "num_layers": 2}, "num_layers is 1 there"),
         ({"embedding.ratios": 1}, "model.embedding.ratios=0"),
     ],
 )
@@ -98,6 +100,9 @@ def test_only_a_language_model_is_a_start(tmp_path: Path, reviews: Path, spoken:
         classifier(reviews, tmp_path / "nowhere")
     (tmp_path / "task.json").write_text('{"task": "tagging"}', encoding="utf-8")
     with pytest.raises(InputError, match="tagging"):
+        classifier(reviews, tmp_path)
+    (tmp_path / "task.json").write_text('{"task": "language-model"}', encoding="utf-8")
+    with pytest.raises(InputError, match="expected settings, vocabulary"):
         classifier(reviews, tmp_path)
     (tmp_path / "task.json").write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match="JSON"):

@@ -178,8 +178,8 @@ def scores(run: Run) -> Section:
         )
     if run.recipe["task"] == "language-model":
         lines.append(
-            "The test text is read as one: each token is foreseen from all that is before it. The n-grams know the "
-            "last few tokens only, but remember each of them exactly."
+            "The test text is read as one, its state carried on (a long one at several places side by side, each after "
+            "a run-up). The n-grams know the last few tokens only, but remember each of them exactly."
         )
     return Section("Scores", found.words, " ".join(lines), [_table(run, found)])
 

@@ -11,9 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lstmlab.data.contents import existing_file
 from lstmlab.data.text import TextEncoder, TextSettings
 from lstmlab.errors import InputError
+from lstmlab.nn.recurrent import RecurrentSettings
+from lstmlab.recipe import read_file
 
+SAME = ("cell", "hidden_size", "num_layers", "residual", "layer_norm", "second_bias")
+"""Settings of a stack that have to be the run's."""
 PARTS = {"embedding.table.": "embedding.table.", "layers.": "encoder."}
 """What the parts of a language model are called, and what they are called in a classifier."""
 
@@ -21,16 +26,21 @@ PARTS = {"embedding.table.": "embedding.table.", "layers.": "encoder."}
 def vocabulary(folder: Path, settings: TextSettings) -> TextEncoder:
     """The run's tokens; how much of a text is read is what `settings` say."""
     saved = _task(folder)
-    encoder = TextEncoder.from_json(saved["encoder"], str(folder / "task.json"))
+    encoder = TextEncoder.from_json(saved.get("encoder"), str(folder / "task.json"))
     cut = encoder.settings.model_copy(update={"first": settings.first, "last": settings.last})
     return TextEncoder(cut, encoder.vocabulary, encoder.merges)
 
 
-def lend(folder: Path, model: nn.Module) -> None:
-    """Put the run's vectors and its stack into a model; a second direction keeps the weights it has.
+def lend(folder: Path, model: nn.Module, stack: RecurrentSettings) -> None:
+    """Put the run's vectors and its stack into a model whose stack is `stack`; a second direction keeps its weights.
 
-    Raises InputError, naming the settings that would fit, where the model is of other sizes.
+    Raises InputError, naming the settings that would fit, where the model is another one.
     """
+    told = _model(folder)["encoder"]
+    other = next((name for name in SAME if name in told and told[name] != getattr(stack, name)), None)
+    if other is not None:
+        here = getattr(stack, other)
+        raise InputError(f"start={folder}: encoder.{other} is {told[other]} there and {here} here. {_fitting(folder)}")
     own, lent = model.state_dict(), _weights(folder / "model.safetensors")
     found: dict[str, Tensor] = {}
     for name, value in lent.items():
@@ -50,14 +60,19 @@ def lend(folder: Path, model: nn.Module) -> None:
 
 def _fitting(folder: Path) -> str:
     """The settings with which a model has the sizes of the run's."""
-    from lstmlab.recipe import read_file
-
-    told: Any = read_file(folder / "recipe.yaml")["model"]
-    encoder = told["encoder"]
-    same = {name: encoder[name] for name in ("cell", "hidden_size", "num_layers", "layer_norm", "second_bias")}
-    sizes = {"model.embedding.size": told["embedding"]["size"], **{f"encoder.{k}": v for k, v in same.items()}}
+    told = _model(folder)
+    same = {f"encoder.{name}": told["encoder"][name] for name in SAME if name in told["encoder"]}
+    sizes = {"model.embedding.size": told["embedding"]["size"], **same}
     words = " ".join(f"{name}={str(value).lower()}" for name, value in sizes.items())
     return f"What fits: {words} encoder.bidirectional=false model.embedding.ratios=0"
+
+
+def _model(folder: Path) -> dict[str, Any]:
+    """The `model` block of the run's recipe."""
+    told: Any = read_file(existing_file(folder / "recipe.yaml")).get("model")
+    if not isinstance(told, dict) or not all(isinstance(told.get(part), dict) for part in ("encoder", "embedding")):
+        raise InputError(f"{folder / 'recipe.yaml'}: no settings of a language model")
+    return told
 
 
 def _task(folder: Path) -> dict[str, Any]:

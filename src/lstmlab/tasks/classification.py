@@ -224,7 +224,7 @@ class TextClassification:
             return Classifier(self.recipe.model, 0, names, features=encoder.features)
         model = Classifier(self.recipe.model, encoder.size, names, ratio_bits=self.ratio_bits)
         if self.train is not None and self.recipe.start is not None:
-            borrowing.lend(Path(self.recipe.start), model)
+            borrowing.lend(Path(self.recipe.start), model, self.recipe.model.encoder)
         counted = self.train.counted if self.train is not None else None
         if counted is not None and isinstance(model.embedding, Embedding) and model.embedding.ratios is not None:
             model.embedding.ratios.table.copy_(torch.from_numpy(counted.table))

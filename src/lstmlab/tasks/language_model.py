@@ -212,7 +212,9 @@ class LanguageModelling:
         return Loss(outputs[:, MINIMISED], int(outputs[:, TOKENS].sum()), told=outputs[:, NATS])
 
     def tally(self, outputs: Tensor, batch: Batch) -> dict[str, tuple[float, int]]:
-        """Tokens foreseen rightly."""
+        """Tokens foreseen rightly; not of a sampled softmax, which chooses among a few."""
+        if self.recipe.model.output == "sampled":
+            return {}
         return {"token_accuracy": (float(outputs[:, RIGHT].sum()), int(outputs[:, TOKENS].sum()))}
 
     def predict(
@@ -261,7 +263,8 @@ class LanguageModelling:
         """Over what perplexity is taken."""
         level = self.encoder.settings.level
         ends = " and the end of each line" if level == "word" and self.encoder.settings.line_ends else ""
-        return {"perplexity": f"of each {level}{ends}; the text is read as one, its state carried from line to line"}
+        run_up = f"a long one at {reading.ROWS} places side by side, each after a run-up of {reading.RUN_UP} tokens"
+        return {"perplexity": f"of each {level}{ends}; the text is read as one, its state carried on; {run_up}"}
 
     def baseline(self, train: Part, test: Part, watch: Watch = Watch()) -> dict[str, Scores]:
         """How often each token occurs, and an n-gram model with Kneser-Ney smoothing, of the same tokens."""

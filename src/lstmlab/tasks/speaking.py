@@ -19,6 +19,8 @@ from lstmlab.types import Padded
 
 UNWRITTEN = (PAD, UNKNOWN)
 """What is never written."""
+WAYS = 4
+"""Of pieces: so many times as many words are looked for as are told, since one word can be spelled in several ways."""
 FEW = 8
 """Lines of a part that are continued in its answers."""
 PRIME = 200
@@ -75,14 +77,17 @@ def next_words(model: LanguageModel, encoder: TextEncoder, text: str, count: int
     """The likeliest words after a text, with their probabilities. Characters are put together to words, as are pieces.
 
     A text that ends in a word is taken to go on with another one: of characters it is read with a blank behind it, of
-    pieces only those that begin a word are asked for.
+    pieces, which have their blank before them, without one, and only those that begin a word are asked for. A word that
+    can be put together from pieces in several ways has the probability of those ways that were found.
     """
     level = encoder.settings.level
-    begun = begin(model, encoder, [text + " " if level == "character" and text[-1:].strip() else text])
+    asked = text.rstrip(" ") if level == "subword" else text
+    begun = begin(model, encoder, [asked + " " if level == "character" and asked[-1:].strip() else asked])
     spelled = [name if at not in UNWRITTEN else "" for at, name in enumerate(encoder.tokens(range(encoder.size)))]
-    inner = torch.tensor([level != "word" and _within(name) for name in spelled])
-    blank = torch.tensor([name.startswith(" ") and _within(name[1:]) for name in spelled])
-    if level == "subword" and text[-1:].strip():
+    device = begun.logits.device
+    inner = torch.tensor([level != "word" and _within(name) for name in spelled], device=device)
+    blank = torch.tensor([name.startswith(" ") and _within(name[1:]) for name in spelled], device=device)
+    if level == "subword" and asked[-1:].strip():
         begun.logits[:, inner] = -torch.inf
     found = likeliest(
         begun.step,
@@ -92,9 +97,13 @@ def next_words(model: LanguageModel, encoder: TextEncoder, text: str, count: int
         opening=(inner | blank) if level != "word" else torch.zeros_like(inner),
         inner=inner,
         never=UNWRITTEN,
-        count=count,
+        count=count * WAYS if level == "subword" else count,
     )
-    return [(encoder.decode(one.tokens).lstrip(" ") or " ", one.probability) for one in found]
+    shares: dict[str, float] = {}
+    for one in found:
+        word = encoder.decode(one.tokens).lstrip(" ") or " "
+        shares[word] = shares.get(word, 0.0) + one.probability
+    return sorted(shares.items(), key=lambda pair: -pair[1])[:count]
 
 
 def _within(name: str) -> bool:
@@ -111,7 +120,8 @@ def spoken(model: LanguageModel, encoder: TextEncoder, prime: str, settings: Str
 
 def _spelling(encoder: TextEncoder, prime: str) -> Spelling:
     """Ready to spell what follows a prime: a blank that stands at its end is not written again."""
-    return Spelling(encoder).after([] if prime[-1:].isspace() else encoder.encode([prime]).ids.tolist())
+    told = encoder.encode([prime]).ids.tolist()
+    return Spelling(encoder).after([] if prime[-1:].isspace() else told)
 
 
 def written(model: LanguageModel, encoder: TextEncoder, primes: Sequence[str], settings: StreamSettings) -> list[str]:

@@ -156,7 +156,7 @@ class Training:
         moment = self.moment
         chosen = plan[moment.batch : moment.batch + self.settings.accumulate]
         rate = scheduled_rate(self.settings.optimizer, self.share(len(plan)), moment.plateau_scale)
-        random_state = _random_state(self.device)
+        before = _random_state(self.device), self.carried
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
         batches = [self.task.collate(self.train, index).to(self.device) for index in chosen]
@@ -171,7 +171,7 @@ class Training:
                 self._add(name, total, number)
         norm = self._norm(count)
         if not np.isfinite(norm) or not np.isfinite(moment.sums["loss"][0]):
-            self._diverged(batches, random_state, self.share(len(plan)))
+            self._diverged(batches, *before, self.share(len(plan)))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
@@ -208,10 +208,18 @@ class Training:
             torch.nn.utils.clip_grads_with_norm_(self.model.parameters(), clip, norm)
         return float(norm)
 
-    def _diverged(self, batches: list[Batch], random_state: dict[str, Tensor], done: float) -> None:
+    def _diverged(
+        self, batches: list[Batch], random_state: dict[str, Tensor], carried: State | None, done: float
+    ) -> None:
+        """Take the step again, from where it began, and say what went wrong first."""
         _set_random_state(random_state, self.device)
-        task, model = self.task, self.model
-        where = blame(model, lambda batch: task.loss(task.outputs(model, batch, done), batch), batches)
+        self.carried = carried
+        bad = [name for name, value in (carried.items() if carried else ()) if not torch.isfinite(value).all()]
+        where = (
+            f'the state "{bad[0]}" that was carried on from the batch before is not finite'
+            if bad
+            else blame(self.model, lambda batch: self.task.loss(self._outputs(batch, done), batch), batches)
+        )
         ids = [int(i) for batch in batches for i in batch.index]
         raise Diverged(self.moment.step + 1, self.moment.epoch, ids, where)
 
@@ -243,13 +251,15 @@ class Training:
         hooks.keep(*self.snapshot(), False)
 
     def _badness(self, valid: dict[str, float] | None) -> float:
-        """What the best epoch has least of. Without a validation part the last weights are the ones to keep."""
+        """What the best epoch has least of; a score that is undefined is worse than any. Without a validation part the
+        last weights are the ones to keep."""
         if valid is None:
             return -float(self.moment.epoch)
         if self.settings.best == "loss":
             return valid["loss"]
         score = next(name for name in self.task.main_scores if name in valid)
-        return -valid[score] if SCORES[score].higher_is_better else valid[score]
+        found = -valid[score] if SCORES[score].higher_is_better else valid[score]
+        return float("inf") if np.isnan(found) else found
 
     def _watch_plateau(self, better: bool) -> None:
         moment, optimizer = self.moment, self.settings.optimizer
@@ -320,8 +330,9 @@ class Training:
             for name, value in checkpoint.pick(tensors, "average").items():
                 self.average.weights[name].copy_(value)
         carried = checkpoint.pick(tensors, "carried")
-        self.carried = State(**carried) if carried else None
-        self.best.unpack(checkpoint.pick(tensors, "best"), facts.get("best", {}))
+        self.carried = State(**carried).map(lambda value: value.to(self.device)) if carried else None
+        kept = {name: value.to(self.device) for name, value in checkpoint.pick(tensors, "best").items()}
+        self.best.unpack(kept, facts.get("best", {}))
         _set_random_state(checkpoint.pick(tensors, "random"), self.device)
         self.moment = Moment(**facts["moment"])
 
