@@ -209,3 +209,11 @@ def test_words_of_pieces_are_put_together() -> None:
     begun = shares / (1 - shares[inside].sum())  # a text that ends in a word goes on with another one
     one_piece = float(begun[names.index(f" {whole}")] * after.sum())
     assert dict(told)[whole] >= one_piece * (1 - 1e-4)
+
+
+@pytest.mark.parametrize("level", ["subword", "character"])
+def test_a_word_is_told_once_and_a_blank_behind_the_text_changes_nothing(level: str) -> None:
+    with_blank, bare = (spoken(level, text, 275)[0] for text in ("ab ba ", "ab ba"))
+    names = [word for word, _ in bare]
+    assert len(names) == len(set(names))
+    assert with_blank == bare

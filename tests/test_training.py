@@ -1,7 +1,9 @@
 """Schedules, averaging, accumulation, early stopping, the NaN guard."""
 
+import math
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,11 +11,14 @@ from torch import nn
 
 from lstmlab import request
 from lstmlab.api import run_recipe
+from lstmlab.data.load import Watch
 from lstmlab.errors import InputError
+from lstmlab.tasks import TASKS
 from lstmlab.training import loop
 from lstmlab.training.best import Best
-from lstmlab.training.experiment import Monitor, assemble
+from lstmlab.training.experiment import Monitor, assemble, start_training
 from lstmlab.training.machine import choose_device, fitting_threads, tuned
+from lstmlab.training.moment import Hooks, Tick
 from lstmlab.training.nan_guard import Diverged, blame
 from lstmlab.training.optimizer import Average, OptimizerSettings, scheduled_rate
 from lstmlab.training.run import Run
@@ -264,3 +269,36 @@ def test_the_line_of_an_epoch_tells_the_main_score_of_validation_too() -> None:
     assert told == (
         "Epoch 1/3  loss 1.0000  accuracy 50.00 %  valid loss 0.9000  accuracy 60.00 %  span_f1 28.00 %  1:05"
     )
+
+
+def test_an_undefined_score_is_worse_than_any(reviews: Path) -> None:
+    recipe: Any = request.assemble(
+        "classification", {**TINY, "path": str(reviews), "training.best": "score", "epochs": 1}
+    )
+    kind = TASKS["classification"]
+    data = kind.load(recipe, Watch())
+    training = start_training(recipe, kind.prepare(recipe, data, Watch()), data, torch.device("cpu"), 0.0)
+    assert training._badness({"accuracy": 0.25, "loss": 1.0}) == -0.25
+    assert training._badness({"accuracy": math.nan, "loss": 1.0}) == math.inf
+    best = Best(1)
+    assert best.offer(1, -0.25, {}) is not None
+    assert best.offer(2, math.inf, {}) is None
+
+
+def test_a_carried_state_that_is_not_finite_is_blamed(tmp_path: Path) -> None:
+    (tmp_path / "talk.txt").write_text("abc cab bac\n" * 60, encoding="utf-8")
+    recipe: Any = request.assemble("language-model", {"path": str(tmp_path / "talk.txt"), "hidden_size": 4, "bptt": 5})
+    kind = TASKS["language-model"]
+    data = kind.load(recipe, Watch())
+    training = start_training(recipe, kind.prepare(recipe, data, Watch()), data, torch.device("cpu"), 0.0)
+    steps: list[int] = []
+
+    def tick(tick: Tick) -> None:
+        steps.append(tick.batch)
+        if len(steps) == 2:
+            assert training.carried is not None
+            training.carried = training.carried.map(lambda value: value * math.nan)
+
+    with pytest.raises(Diverged, match='the state "h" that was carried on from the batch before is not finite'):
+        training.run(Hooks(keep=lambda *kept: None, row=lambda row: None, tick=tick))
+    assert len(steps) == 2
