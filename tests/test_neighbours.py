@@ -10,7 +10,9 @@ from torch.nn import functional
 
 from lstmlab import request
 from lstmlab.data.load import Watch
+from lstmlab.errors import InputError
 from lstmlab.nn.neighbours import UNKNOWN, Neighbours
+from lstmlab.nn.recurrent import Recurrent
 from lstmlab.tasks import TASKS
 from lstmlab.types import Padded
 
@@ -49,6 +51,27 @@ def test_no_word_is_guessed_by_an_output_that_saw_it() -> None:
     assert (values.grad[0, 1:, 3:].abs().sum(1) > 0).all()
     assert (values.grad[0, -1, :3] == 0).all(), "nothing comes after the last word"
     assert (values.grad[0, 0, 3:] == 0).all(), "nothing came before the first"
+
+
+@pytest.mark.parametrize(("layers", "bidirectional", "blind"), [(1, True, True), (3, False, True), (2, True, False)])
+def test_what_guesses_a_word_has_not_read_it(layers: int, bidirectional: bool, blind: bool) -> None:
+    """Through a real encoder: what guesses the word at 2 from the left has seen nothing from there on; so backwards."""
+    torch.manual_seed(0)
+    encoder = Recurrent("lstm", 5, 4, num_layers=layers, bidirectional=bidirectional)
+    words = torch.randn(1, 6, 5, requires_grad=True)
+    outputs, _ = encoder(Padded(words, torch.tensor([6])), final_state=False)
+    (later,) = torch.autograd.grad(outputs.values[0, 1, :4].sum(), words, retain_graph=True)
+    assert bool((later[0, 2:] == 0).all()) == blind
+    assert (later[0, :2] != 0).any(1).all()
+    if bidirectional:
+        (earlier,) = torch.autograd.grad(outputs.values[0, 3, 4:].sum(), words)
+        assert bool((earlier[0, :3] == 0).all()) == blind
+    changes = {"path": "a.conll", "neighbours": 0.5, "encoder.num_layers": layers, "bidirectional": bidirectional}
+    if blind:
+        request.assemble("tagging", changes)
+    else:
+        with pytest.raises(InputError, match=r"neighbours=0.5 needs encoder.num_layers=1 or encoder.bidirectional=fal"):
+            request.assemble("tagging", changes)
 
 
 def test_padding_changes_nothing() -> None:

@@ -13,6 +13,7 @@ from lstmlab import recipe
 from lstmlab.errors import InputError
 from lstmlab.nn import Classifier, ClassifierSettings, Embedding, EmbeddingSettings, Pooling, summary
 from lstmlab.nn.embedding import locked_dropout, word_dropout
+from lstmlab.nn.language_model import LanguageModel, LanguageModelSettings, TokenVectorSettings
 from lstmlab.nn.pooling import Attention, join, pool, segment
 from lstmlab.nn.recurrent import RecurrentSettings
 from lstmlab.types import Padded
@@ -39,6 +40,17 @@ def test_padding_stays_zero() -> None:
     vectors.values.sum().backward()
     assert not layer.table.weight.grad[0].any()
     assert layer.table.weight.grad[1:].all()
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_padding_moves_where_an_output_layer_shares_the_table(tied: bool) -> None:
+    encoder = RecurrentSettings(hidden_size=3, bidirectional=False)
+    chosen = LanguageModelSettings(embedding=TokenVectorSettings(size=3), encoder=encoder, tied=tied)
+    model = LanguageModel(chosen, torch.ones(5))
+    assert not model.embedding.table.weight[0].any()
+    told, _ = model(ids([1, 4, 2]), torch.tensor([[4, 2, 3]]))
+    told.smoothed.sum().backward()
+    assert bool(model.embedding.table.weight.grad[0].any()) == tied
 
 
 def test_word_dropout_takes_whole_words_and_scales_nothing() -> None:

@@ -158,10 +158,95 @@ def test_parts_are_split_by_first_text(tmp_path: Path) -> None:
     firsts = [{pair[0] for pair in part.inputs} for part in data.parts.values()]
     assert all(one.isdisjoint(other) for at, one in enumerate(firsts) for other in firsts[at + 1 :])
     assert [len(part) for part in data.parts.values()] == [216, 24, 60]
-    assert "pairs with one first text together" in " ".join(data.source.steps)
+    assert [step.split(": ")[-1].split(", ", 1)[1] for step in data.source.steps] == [
+        "pairs with a text in common kept together, labels in proportion as far as that allows, seed 0."
+    ] * 2
     again = load_text_pairs(TextPairData(path=str(tmp_path / "a.csv"), test_fraction=0.2), 1)
     assert again.test is not None
     assert again.test.inputs != data.parts["test"].inputs
+
+
+def split(rows: list[tuple[str, str, str]], folder: Path, **given: Any) -> tuple[list[set[tuple[str, str]]], str]:
+    """The pairs of train, valid and test part, and the steps that were told."""
+    table(first=[row[0] for row in rows], second=[row[1] for row in rows], label=[row[2] for row in rows]).write_csv(
+        folder / "a.csv"
+    )
+    data = load_text_pairs(TextPairData(path=str(folder / "a.csv"), **given), 0)
+    assert sum(map(len, data.parts.values())) == len(rows)
+    return [{(one, two) for one, two in part.inputs} for part in data.parts.values()], " ".join(data.source.steps)
+
+
+def apart(parts: list[set[Any]]) -> bool:
+    return all(one.isdisjoint(other) for at, one in enumerate(parts) for other in parts[at + 1 :])
+
+
+@pytest.mark.parametrize("graded", [False, True])
+def test_a_pair_and_its_reverse_are_never_parted(graded: bool, tmp_path: Path) -> None:
+    rows = [
+        (f"{one} {at}", f"{other} {at}", label)
+        for at in range(100)
+        for one, other, label in (("how", "what", "1"), ("What ", "how", "2"), ("how", "why", "3"))
+    ]
+    parts, told = split(rows, tmp_path, graded=graded, symmetric=True, test_fraction=0.2)
+    assert apart([{text.strip().lower() for pair in part for text in pair} for part in parts])
+    assert [len(part) for part in parts] == [216, 24, 60]
+    assert told.count("pairs with a text in common kept together") == 2
+    assert ("labels in proportion" in told) == (not graded)
+
+
+def test_labels_are_in_proportion_though_groups_are_of_any_size(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    sizes = [rng.choice([1, 2, 3, 8]) for _ in range(300)]
+    rows = [(f"t {at}", f"u {at} {k}", rng.choice("aaaab")) for at, size in enumerate(sizes) for k in range(size)]
+    parts, _ = split(rows, tmp_path, test_fraction=0.2)
+    labels = {row[:2]: row[2] for row in rows}
+    counts = [[sum(labels[pair] == label for pair in part) for label in "ab"] for part in (parts[2], labels)]
+    assert counts[0] == pytest.approx([0.2 * count for count in counts[1]], abs=4)
+
+
+def test_texts_that_stand_everywhere_do_not_tie_all_pairs_together(tmp_path: Path) -> None:
+    """Every pair is linked to every other by its second text; then by its first text too."""
+    rows = [(f"text {at // 4}", f"usual {at % 4}", "xy"[at % 2]) for at in range(200)]
+    rows += [("usual 1", "text 3", "x"), ("usual 2", "text 3", "x")]
+    parts, told = split(rows, tmp_path, test_fraction=0.2)
+    assert told.count("pairs with one first text kept together, and the same two texts in either order") == 2
+    assert apart([{pair[0] for pair in part} for part in parts])
+    assert apart([{frozenset(pair) for pair in part} for part in parts])
+    assert abs(len(parts[2]) - 40) <= 2
+    rows = [("the same", f"other {at}", "xy"[at % 2]) for at in range(100)] + [("other 7", "the same", "x")]
+    parts, told = split(rows, tmp_path, test_fraction=0.2)
+    assert told.count("the same two texts kept together in either order") == 2
+    assert apart([{frozenset(pair) for pair in part} for part in parts])
+    assert abs(len(parts[2]) - 20) <= 2
+    halves = [("one", f"other {at}", "x") if at % 2 else ("two", f"more {at}", "y") for at in range(60)]
+    assert [len(part) for part in split(halves, tmp_path)[0]] == [49, 5, 6], "nothing of 6 pairs has to be 30"
+    for few in ([("a", "b", "x")], [("a", "b", "x"), ("b", "a", "x")], [("a", "b", "x"), ("c", "d", "y")]):
+        with pytest.raises(InputError, match="too few to split off 10%"):
+            split(few, tmp_path)
+
+
+def test_each_label_is_left_to_learn(tmp_path: Path) -> None:
+    rows = [(f"t {at // 5}", f"u {at}", "rare" if at == 7 else "abc"[at % 3]) for at in range(60)]
+    for seed in range(5):
+        table(first=[row[0] for row in rows], second=[row[1] for row in rows], label=[row[2] for row in rows]
+              ).write_csv(tmp_path / "a.csv")  # fmt: skip
+        data = load_text_pairs(TextPairData(path=str(tmp_path / "a.csv"), test_fraction=0.5), seed)
+        assert set(data.train.targets) == {"a", "b", "c", "rare"}
+
+
+def test_check_tells_of_pairs_the_other_way_round(tmp_path: Path) -> None:
+    table(first=["A b", "c", "e"], second=["c", "d", "e"], score=[1.0, 2, 3]).write_csv(tmp_path / "a.csv")
+    table(first=["d ", "C", "e", "x"], second=["c", "a  B", "e", "y"], score=[1.0, 2, 3, 4]).write_csv(
+        tmp_path / "b.csv"
+    )
+    given = {"path": str(tmp_path / "a.csv"), "valid": str(tmp_path / "b.csv"), "test": str(tmp_path / "a.csv")}
+    _, findings = check_data("pairs", {**given, "graded": True}, Watch())
+    found = {one.title: one for one in findings if "the other way round" in one.title}
+    assert list(found) == [f"Pairs of {late} that stand in {early} the other way round"
+                           for early, late in (("train", "valid"), ("valid", "test"))]  # fmt: skip
+    told = found["Pairs of valid that stand in train the other way round"]
+    assert (told.level, told.count, told.examples) == ("warning", 2, ("valid 1 = train 2", "valid 2 = train 1"))
+    assert "2 of 4 examples (50.0 %) of valid stand in train with their texts exchanged" in told.text
 
 
 def test_files_of_parts_and_a_limit(tmp_path: Path) -> None:
@@ -251,6 +336,19 @@ def test_a_token_knows_its_like_in_the_other_text() -> None:
     assert marked("?", "!") == [[0], [0]]
 
 
+def test_a_subword_is_the_same_with_and_without_a_blank() -> None:
+    texts = ["dog sleeps", "a dog sleeps", "dogma and docs"] * 4
+    encoder = TextEncoder.fit(TextSettings(level="subword", vocabulary_size=300), texts)
+    assert encoder.pieces_of(["dog sleeps", "a dog"]) == [["dog", " sleeps"], ["a", " dog"]]
+    told = matching.encode(encoder, MatchSettings(), [["dog sleeps", "a dog"]], "it")
+    assert [flags.tolist() for flags in told.flags] == [[[1, 1], [0, 0]], [[0, 0], [1, 1]]]
+    # Three letters and a blank are no beginning of four letters.
+    told = matching.encode(encoder, MatchSettings(), [["a dogma", "a docs"]], "it")
+    assert [encoder.pieces_of(["a dogma", "a docs"])[side][0] for side in (0, 1)] == ["a", "a"]
+    assert list(matching._told(["a", " dogma"], ["a", " doggy"])) == [(True, True), (False, False)]
+    assert list(matching._told([" ", "a"], [" "])) == [(True, True), (False, False)], "a blank of its own is a token"
+
+
 def test_marks_go_with_tokens_at_every_level_and_cut() -> None:
     texts = [["The dogs play football", "A dog plays"], ["x", "yy zz"]]
     settings: dict[str, Any]
@@ -299,6 +397,39 @@ def test_scores_are_spread_over_grades() -> None:
     for saved in ([1], [2, 1], "x", [1, "a"]):
         with pytest.raises(InputError, match="grades: expected"):
             Grades.from_json(saved)
+
+
+def test_a_column_that_is_no_score_is_refused_before_it_costs_anything() -> None:
+    for scores, message in (
+        ([0, 3, 1e9], r"go from 0 to 1e\+09, and half of the different ones lie within 3 of 3: .*label=COLUMN"),
+        ([1.0, 2, 3, 4, 5, 1e300], "go from 1 to 1e"),
+        ([-1e308, 0, 1, 2, 1e308], "no grades between the ends"),
+        ([1.0, np.nextafter(1.0, 2)], "too close to each other"),
+    ):
+        with pytest.raises(InputError, match=message):
+            Grades.fit(scores)
+    assert Grades.fit([0, 1, 2, 3, 4, 100]).points == tuple(np.linspace(0, 100, 11))
+    assert len(Grades.fit([0.0, 1e9])) == len(Grades.fit([-1e300, 1e300])) == 11
+    assert Grades.fit([0.0] * 90 + [5.0]).points == (0, 1, 2, 3, 4, 5)
+
+
+@pytest.mark.parametrize(("valid", "found"), [([3.0, 3.0], "2 pairs with the score 3"), ([3.0], "1 pair")])
+def test_no_epoch_is_chosen_by_a_correlation_that_is_none(valid: list[float], found: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", 60)
+    table(premise=["a"] * len(valid), hypothesis=[str(at) for at in range(len(valid))], score=valid).write_csv(
+        tmp_path / "b.csv"
+    )
+    changes = {"path": path, "valid": str(tmp_path / "b.csv"), "graded": True, "label": "score"}
+    for best, refused in (("score", True), ("loss", False)):
+        recipe = request.assemble("pairs", {**changes, "training.best": best})
+        data = TASKS["pairs"].load(recipe, Watch())
+        if refused:
+            with pytest.raises(InputError, match=f"two different scores there; it has {found}. Take train"):
+                TASKS["pairs"].prepare(recipe, data, Watch())
+        else:
+            TASKS["pairs"].prepare(recipe, data, Watch())
+    recipe = request.assemble("pairs", {"path": path, "graded": True, "label": "score", "training.best": "score"})
+    TASKS["pairs"].prepare(recipe, TASKS["pairs"].load(recipe, Watch()), Watch())
 
 
 def test_correlations_are_those_of_scipy() -> None:

@@ -170,6 +170,24 @@ def test_settings_of_endings_that_would_have_no_effect() -> None:
 # ---- Asking ---------------------------------------------------------------------------------------------------------
 
 
+def test_no_schedule_follows_a_validation_part_that_is_learned_from(tmp_path: Path) -> None:
+    plateau = {"training.optimizer.schedule": "plateau", "plateau_patience": 1}
+    with pytest.raises(InputError, match=r"schedule=plateau .* no validation part \(data.join_valid=true\): take"):
+        request.assemble("tagging", {"path": "a.conll", "join_valid": True, **plateau})
+    request.assemble("tagging", {"path": "a.conll", **plateau})
+    with pytest.raises(InputError, match=r"no validation part \(data.valid_fraction is 0\)"):
+        request.assemble("sine", {"valid_fraction": 0, **plateau})
+    with pytest.raises(InputError, match=r"training.best would have no effect: .* \(data.valid_fraction is 0\)"):
+        request.assemble("sine", {"valid_fraction": 0, "training.best": "score"})
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "task: tagging\ndata: {path: a.conll, join_valid: true}\n"
+        "training: {epochs: 1, optimizer: {schedule: plateau}}\n", encoding="utf-8"
+    )  # fmt: skip
+    with pytest.raises(InputError, match="schedule=plateau"):
+        request.assemble(str(path), {})
+
+
 def test_a_typed_sentence(result: Result) -> None:
     words = result.parse_input("Anna visits New York, Ben.", "argument 1")
     assert words == ["Anna", "visits", "New", "York", ",", "Ben", "."]
@@ -277,8 +295,10 @@ def test_a_tag_training_never_saw_counts_as_missed(result: Result, tmp_path: Pat
 
 def test_tags_in_a_file_that_cannot_stand_are_refused(result: Result, tmp_path: Path) -> None:
     path = write(tmp_path / "a.conll", [[("Anna", "B-PER")], [("Rome", "O"), ("York", "I-LOC")]])
-    with pytest.raises(InputError, match='sentence 3: "York" is tagged I-LOC after O'):
+    with pytest.raises(InputError, match='sentence 3: "York" is tagged I-LOC after O') as error:
         result.evaluate(path)
+    assert "Mend the file: its tags have to be in the scheme that was trained with." in str(error.value)
+    assert "Mend such tags with data.repair=true" not in str(error.value), "which cannot be set any more"
 
 
 def test_unseen_words_are_those_of_no_training_sentence(result: Result) -> None:

@@ -114,6 +114,7 @@ BASE: dict[str, dict[str, Any]] = {
 EPOCHS = {"training.steps": None, "training.epochs": 5}
 # So large a rate makes validation worse, which is what plateau and patience wait for.
 WORSE = {**EPOCHS, "training.optimizer.learning_rate": 5.0, "training.optimizer.schedule": "plateau"}
+LONG_WORSE = {**WORSE, "training.epochs": 12}
 SGD = {"training.optimizer.method": "sgd"}
 LINEAR = {"training.optimizer.schedule": "linear"}
 DEEP = {"model.encoder.num_layers": 2}
@@ -339,6 +340,9 @@ CHANGES: dict[str, dict[str, Change]] = {
     },
     "pairs": COMMON | TEXTS | {
         "task": ("classification", {}),
+        "training.patience": (1, LONG_WORSE),
+        "training.optimizer.plateau_factor": (0.1, {**LONG_WORSE, "training.optimizer.plateau_patience": 0}),
+        "training.optimizer.plateau_patience": (0, LONG_WORSE),
         "data.name": ("sick", {"data.limit": 60}),
         "data.path": ("more-judged.csv", {}),
         "data.valid": ("more-judged.csv", {}),

@@ -57,7 +57,8 @@ def _summary(run: Run, verdict: curves.Verdict) -> str:
         if found.gain > 0
         else "not better than its baselines"
     )
-    if found.score == "perplexity" and found.gain > 0:  # the blind guess alone is no merit
+    dialogue = run.recipe["task"] == "dialogue"
+    if dialogue and found.score == "perplexity" and found.gain > 0:  # the blind guess alone is no merit
         against = "better than a blind guess" + (
             ", and dull" if sentences.replies(run) and Variety.of(run).dull else ""
         )

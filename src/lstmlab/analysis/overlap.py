@@ -86,8 +86,7 @@ class Judged:
         if wanted < 2:
             return []
         inner = np.unique(np.quantile(self.shared, np.arange(1, wanted) / wanted, method="nearest"))
-        place = np.searchsorted(inner, self.shared, side="left")
-        found = [np.flatnonzero(place == at) for at in np.unique(place)]
+        found = _merged(np.searchsorted(inner, self.shared, side="left"))
         return [self._group(_range(self.shared[here]), here) for here in found] if len(found) > 1 else []
 
     @cached_property
@@ -129,6 +128,8 @@ def claim(told: Judged) -> str:
     """Whether it matters how many words both texts share."""
     if not told.bins:
         count = len(told.rows)
+        if count >= 2 * LEAST_PER_BIN:
+            return f"The {count:,} test pairs differ too little in shared words to tell what these do."
         return f"{count:,} test pair{' is' if count == 1 else 's are'} too few to tell what shared words do."
     best, worst = sorted(told.bins, key=lambda group: group.mean, reverse=not told.graded)[:: len(told.bins) - 1]
     apart = worst.high < best.low or worst.low > best.high
@@ -233,6 +234,20 @@ def _words(text: Any) -> set[str]:
 
 def _negated(words: set[str]) -> bool:
     return any(word in NEGATIONS or word.endswith(("n't", "n’t")) for word in words)
+
+
+def _merged(place: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """The rows at each place; those at a place with too few of them stand with the ones at the next, or at the last."""
+    found: list[NDArray[np.int64]] = []
+    for at in np.unique(place):
+        here = np.flatnonzero(place == at)
+        if found and len(found[-1]) < LEAST_PER_BIN:
+            found[-1] = np.concatenate([found[-1], here])
+        else:
+            found.append(here)
+    if len(found) > 1 and len(found[-1]) < LEAST_PER_BIN:
+        found[-2:] = [np.concatenate(found[-2:])]
+    return found
 
 
 def _range(shares: NDArray[np.float64]) -> str:

@@ -38,8 +38,9 @@ def check(parts: Mapping[str, Corpus]) -> tuple[Finding, ...]:
     Texts are looked at where inputs are text, labels where targets are text or whole numbers. Where targets are
     sentences (translations, replies), what is looked at is pairs. Two texts that are judged together count as one.
     """
-    parts = {name: _joined(part) for name, part in parts.items() if len(part)}
-    found: list[Finding] = []
+    parts = {name: part for name, part in parts.items() if len(part)}
+    found = [*pair_check.turned(parts)]
+    parts = {name: _joined(part) for name, part in parts.items()}
     paired = pair_check.paired(parts)
     if parts and all(part.frame.schema["inputs"] == pl.String for part in parts.values()):
         rows = _rows(parts)
@@ -56,8 +57,7 @@ def check(parts: Mapping[str, Corpus]) -> tuple[Finding, ...]:
 
 def _joined(part: Corpus) -> Corpus:
     """Pairs of texts with a judgment as one text each."""
-    schema = part.frame.schema
-    if schema["inputs"] != pl.List(pl.String) or isinstance(schema["target"], pl.List):
+    if not pair_check.judged(part):
         return part
     return Corpus(part.frame.with_columns(pl.col("inputs").list.join("\n")), part.fingerprint)
 

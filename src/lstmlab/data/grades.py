@@ -14,6 +14,8 @@ FEWEST, MOST = 3, 21
 """Whole numbers are the grades where there are at least and at most this many between the ends."""
 OTHERWISE = 11
 """Grades, evenly spaced, where there are fewer or more."""
+FAR = 1000.0
+"""Scores may lie this many times as far apart as half of the different ones do."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Grades:
     def fit(cls, scores: Sequence[Any]) -> "Grades":
         """The scale of training scores: whole numbers (1, 2, 3, 4, 5), or points between the ends.
 
-        Raises InputError for what is no number and where all are equal.
+        Raises InputError for what is no number, where all are equal, and where some are so far off that no grade would
+        tell the others apart.
         """
         for row, score in enumerate(scores, 1):
             if not isinstance(score, int | float) or isinstance(score, bool) or not np.isfinite(score):
@@ -34,10 +37,12 @@ class Grades:
         low, high = float(min(scores)), float(max(scores))
         if low == high:
             raise InputError(f"every training pair has the score {low:g}: there is nothing to learn")
-        ends = np.floor(low), np.ceil(high)
-        whole = np.arange(ends[0], ends[1] + 1)
-        fitting = FEWEST <= len(whole) <= MOST
-        points = whole if fitting else np.linspace(low, high, OTHERWISE)
+        _refuse_far(scores)
+        first, last = np.floor(low), np.ceil(high)
+        whole = FEWEST <= last - first + 1 <= MOST
+        points = np.arange(first, last + 1) if whole else np.linspace(low, high, OTHERWISE)
+        if (np.diff(points) <= 0).any():
+            raise InputError(f"the training scores lie too close to each other to be told apart: {low!r} to {high!r}")
         return cls(tuple(float(point) for point in points))
 
     def __len__(self) -> int:
@@ -72,3 +77,17 @@ class Grades:
         if any(one >= other for one, other in pairwise(saved)):
             raise InputError(f"{where}: expected rising numbers, got {saved}")
         return cls(tuple(map(float, saved)))
+
+
+def _refuse_far(scores: Sequence[Any]) -> None:
+    """Raises InputError for scores of which a few lie far from all others, as a date or a number of a row would."""
+    different = np.unique(np.array(scores, np.float64))
+    low, middle, high = float(different[0]), float(np.median(different)), float(different[-1])
+    # Divided first: the ends of what a number can be are further apart than any number.
+    near = float(np.median(np.abs(different / 4 - middle / 4)))
+    if high / 4 - low / 4 > 2 * FAR * near:
+        raise InputError(
+            f"the training scores go from {low:g} to {high:g}, and half of the different ones lie within {4 * near:g} "
+            f"of {middle:g}: no grades between the ends would tell those apart. Is this column a score? Name another "
+            "(label=COLUMN), or mend or remove the rows that are far off"
+        )

@@ -83,12 +83,18 @@ def _flags(
 
 def _told(own: Sequence[str], other: Sequence[str]) -> Iterator[tuple[bool, bool]]:
     """What each token of one text finds in the other."""
+    own, other = (list(map(_bare, pieces)) for pieces in (own, other))
     forms = set(other)
     stems = {stem for word in forms for stem in _stems(word)}
     beginnings = {word[:BEGINNING] for word in forms if len(word) >= BEGINNING}
     for word in own:
         alike = word in forms or word[:BEGINNING] in beginnings or word in stems
         yield word in forms, alike or any(stem in forms for stem in _stems(word))
+
+
+def _bare(piece: str) -> str:
+    """A token without the blank before it, which subwords have inside a text and not at its beginning."""
+    return piece.removeprefix(" ") or piece
 
 
 def _stems(word: str) -> Iterator[str]:

@@ -5,11 +5,12 @@ no contradiction.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 
 import polars as pl
 
 from lstmlab.data.corpus import Corpus
-from lstmlab.data.finding import Finding, by_share, counted, shared
+from lstmlab.data.finding import EXAMPLES, Finding, by_share, counted, of, shared
 
 RATIO = 4.0
 """Sides are of very different length where one has this many times the characters of the other, beyond the usual."""
@@ -26,6 +27,37 @@ def paired(parts: Mapping[str, Corpus]) -> bool:
     wordy = len(targets) and targets.str.strip_chars().str.count_matches(r"\s+").mean() >= 0.5  # type: ignore[operator]
     different = targets.n_unique() > 0.5 * len(targets)
     return different and bool(wordy or len(targets) >= 50)
+
+
+def judged(part: Corpus) -> bool:
+    """Whether inputs are two texts that something is said of: a label, or a score."""
+    schema = part.frame.schema
+    return schema["inputs"] == pl.List(pl.String) and not isinstance(schema["target"], pl.List)
+
+
+def turned(parts: Mapping[str, Corpus]) -> Iterator[Finding]:
+    """Findings about judged pairs whose two texts stand in an earlier part the other way round."""
+    sides = {name: _sides(part, name) for name, part in parts.items() if judged(part)}
+    for early, late in combinations(sides, 2):
+        known = sides[early].select(key="other", other="key", twin="id").unique(("key", "other"), keep="first")
+        there = sides[late].filter(pl.col("key") != pl.col("other"))
+        both = there.join(known, on=["key", "other"], how="inner", maintain_order="left")
+        if len(both):
+            yield Finding(
+                "warning",
+                f"Pairs of {late} that stand in {early} the other way round",
+                f"{of(len(both), len(sides[late]))} of {late} stand in {early} with their texts exchanged: where the "
+                f"judgment holds either way, the score on {late} is partly memory. Remove them from {early}.",
+                len(both),
+                tuple(both.head(EXAMPLES).select(pl.format("{} = {}", "id", "twin")).to_series().to_list()),
+            )
+
+
+def _sides(part: Corpus, name: str) -> pl.DataFrame:
+    """The pairs of a part: id as shown, key and other (what makes first and second texts the same)."""
+    shown = pl.when(pl.col("id").str.starts_with(f"{name}/")).then("id").otherwise(f"{name} " + pl.col("id"))
+    both = part.frame.with_columns(one=pl.col("inputs").list.get(0), two=pl.col("inputs").list.get(1))
+    return both.select(shown.alias("id"), _key("one").alias("key"), _key("two").alias("other"))
 
 
 def within(rows: pl.DataFrame, part: str) -> Iterator[Finding]:

@@ -18,6 +18,13 @@ from lstmlab.data.parts import PartedData
 from lstmlab.data.spans import Scheme
 from lstmlab.errors import InputError, unknown
 
+IN_TRAINING = "Mend such tags with data.repair=true, or name another data.scheme"
+AFTERWARDS = (
+    "Mend the file: its tags have to be in the scheme that was trained with. Only a run trained with data.repair=true "
+    "mends such tags itself"
+)
+"""What can be done about a tag that cannot stand where it does, where a run is finished."""
+
 # `text=1` is a number to YAML, and the first column to whoever types it.
 Column = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 
@@ -63,7 +70,8 @@ def load_tagged(settings: TaggingData, seed: int, watch: Watch = Watch()) -> Dat
     scheme = settings.scheme or spans.scheme_of(tables["train"]["target"].to_list())
     parts: dict[str, pl.DataFrame] = {}
     for part, table in tables.items():
-        parts[part], told = sound(table, scheme, f"{source.name}, {part} part", repair=settings.repair)
+        where = f"{source.name}, {part} part"
+        parts[part], told = sound(table, scheme, where, repair=settings.repair, advice=IN_TRAINING)
         source = source.then(*told)
     if settings.join_valid and "valid" in parts:
         parts, joined = _joined(parts)
@@ -87,8 +95,13 @@ def read_tables(settings: TaggingData, watch: Watch = Watch()) -> tuple[dict[str
     return _read_named(settings, watch) if settings.name is not None else _read_own(settings, watch)
 
 
-def sound(table: pl.DataFrame, scheme: Scheme, where: str, *, repair: bool) -> tuple[pl.DataFrame, list[str]]:
-    """A part all of whose tags can stand where they do, written in one way (BILOU as BIOES), and what was mended."""
+def sound(
+    table: pl.DataFrame, scheme: Scheme, where: str, *, repair: bool, advice: str = AFTERWARDS
+) -> tuple[pl.DataFrame, list[str]]:
+    """A part all of whose tags can stand where they do, written in one way (BILOU as BIOES), and what was mended.
+
+    Raises InputError, with `advice`, for a tag that cannot, unless it is to be repaired.
+    """
     if scheme == "plain":
         return table, []
     targets, wrong, written = table["target"].to_list(), 0, []
@@ -100,7 +113,7 @@ def sound(table: pl.DataFrame, scheme: Scheme, where: str, *, repair: bool) -> t
             before = tags[at - 1] if at else "the beginning of the sentence"
             raise InputError(
                 f'{where}, sentence {table["id"][row]}: "{words[at]}" is tagged {tags[at]} after {before}, which '
-                f"cannot be in {scheme.upper()}. Mend such tags with data.repair=true, or name another data.scheme"
+                f"cannot be in {scheme.upper()}. {advice}"
             )
         wrong += len(places)
         written.append(spans.repaired(tags, scheme) if places else spans.converted(tags, scheme, scheme))

@@ -1,7 +1,7 @@
 """From the `data` block of a recipe to pairs of texts with a judgment: a label, or a score.
 
-Parts that are missing are split off with the labels in proportion, all pairs with one first text together: a premise
-whose other pairs were trained on is half known.
+Parts that are missing are split off with the labels in proportion, pairs with a text in common together where that can
+be: a premise whose other pairs were trained on is half known, and a pair read the other way round wholly.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from lstmlab.data import cache, grouping, matching
-from lstmlab.data.corpus import Corpus, Dataset, Source, limited, stratified_split
+from lstmlab.data.corpus import Corpus, Dataset, Source, limited
 from lstmlab.data.datasets import files, judged, named
 from lstmlab.data.load import Watch
 from lstmlab.data.parts import PartedData
@@ -58,14 +58,14 @@ def load_text_pairs(settings: TextPairData, seed: int, watch: Watch = Watch()) -
     tables, source = _read_named(settings, watch) if settings.name is not None else _read_own(settings, watch)
     steps = []
     if "test" not in tables:
-        tables["train"], tables["test"] = _split(tables["train"], settings.test_fraction, seed, settings)
-        steps.append(f"{len(tables['test']):,} pairs split off for testing{_told(settings)}, seed {seed}.")
+        tables["train"], tables["test"], told = _split(tables["train"], settings.test_fraction, seed, settings)
+        steps.append(f"{len(tables['test']):,} pairs split off for testing, {told}, seed {seed}.")
     if settings.limit is not None and settings.limit < len(tables["train"]):
         tables["train"] = limited(Corpus.of(tables["train"]), settings.limit, seed).frame
         steps.append(f"Training part limited to {len(tables['train']):,} pairs, seed {seed}.")
     if "valid" not in tables:
-        tables["train"], tables["valid"] = _split(tables["train"], settings.valid_fraction, seed, settings)
-        steps.append(f"{len(tables['valid']):,} training pairs split off for validation{_told(settings)}, seed {seed}.")
+        tables["train"], tables["valid"], told = _split(tables["train"], settings.valid_fraction, seed, settings)
+        steps.append(f"{len(tables['valid']):,} training pairs split off for validation, {told}, seed {seed}.")
     train, valid, test = (Corpus.of(tables[part]) for part in ("train", "valid", "test"))
     return Dataset(train, valid, test, source.then(*steps))
 
@@ -139,16 +139,11 @@ def _read_own(settings: TextPairData, watch: Watch) -> tuple[dict[str, pl.DataFr
 
 def _split(
     table: pl.DataFrame, fraction: float, seed: int, settings: TextPairData
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rest, and about `fraction` (0 to 1) of the pairs: first texts drawn by chance with all of their pairs."""
-    grouped = table.with_columns(grouping.keys(table["inputs"].list.first()).alias("group"))
-    heads = grouped.unique("group", keep="first", maintain_order=True)
+) -> tuple[pl.DataFrame, pl.DataFrame, str]:
+    """The rest, about `fraction` (0 to 1) of the pairs, and how they were drawn."""
     # Scores are all different: they are drawn as if they were one label.
     kind = pl.lit(None, pl.String) if settings.graded else pl.col("target")
-    _, drawn = stratified_split(Corpus.of(heads.with_columns(kind.alias("target"))), fraction, seed)
-    chosen = grouped["group"].is_in(drawn.frame["group"].to_list())
-    return table.filter(~chosen), table.filter(chosen)
-
-
-def _told(settings: TextPairData) -> str:
-    return "" if settings.graded else ", labels in proportion, pairs with one first text together"
+    rows = table.select("inputs", kind.alias("target")).with_row_index("at")
+    rest, drawn, told = grouping.split_linked(rows, fraction, seed)
+    labels = "" if settings.graded else ", labels in proportion as far as that allows"
+    return table[rest["at"].to_numpy()], table[drawn["at"].to_numpy()], told + labels

@@ -38,7 +38,10 @@ class EmbeddingSettings(VectorSettings):
 
 
 class Embedding(nn.Module):
-    """Token ids [B T] to vectors [B T E]. Id 0 is padding: its vector stays zero.
+    """Token ids [B T] to vectors [B T E].
+
+    Id 0 is padding: its vector starts at zero and learns nothing from being read. So it stays zero unless an output
+    layer shares the table (tied language models): as one of the tokens to choose among, it then moves like the others.
 
     `classes` and `ratio_bits` are the sizes of the table of log-count ratios, where the settings ask for them.
     """

@@ -21,7 +21,11 @@ BETWEEN = 64
 class Neighbours(nn.Module):
     """Guesses the next word from what was read forwards, and the one before from what was read backwards.
 
-    Ids of words [B T] go by frequency, as a vocabulary has them.
+    That holds of a single layer, or of one direction: the forward half of a second bidirectional layer has read the
+    words that come through the backward half below it. Ids of words [B T] go by frequency, as a vocabulary has them.
+
+    The weights learn with the tagger's, are counted among its parameters and saved with them, so that training can go
+    on from a checkpoint. Answers never use them.
     """
 
     def __init__(self, output_size: int, words: int, *, bidirectional: bool) -> None:

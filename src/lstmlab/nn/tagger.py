@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -74,10 +74,21 @@ class TaggerSettings(Settings):
     """softmax: each tag for itself; crf: the likeliest tags of a sentence together, impossible ones left out."""
     neighbours: float = Field(default=0.0, ge=0)
     """Training: weight of a second loss, of guessing the words beside each word, which teaches an encoder more of the
-    language than few tags do (Rei 2017); 0 leaves it out."""
+    language than few tags do (Rei 2017); 0 leaves it out. For an encoder of one layer, or of one direction. Its weights
+    count among the parameters, though answers do not use them."""
     outside_bias: float = 0.0
     """Answering: taken from the score of O at every word. Above 0 more spans are found, and less of what is found is
     right: to be chosen on validation where names are rare and many are missed."""
+
+    @model_validator(mode="after")
+    def _unseen(self) -> "TaggerSettings":
+        if self.neighbours and self.encoder.bidirectional and self.encoder.num_layers > 1:
+            raise ValueError(
+                f"neighbours={self.neighbours:g} needs encoder.num_layers=1 or encoder.bidirectional=false, got "
+                f"{self.encoder.num_layers} bidirectional layers: the upper ones have read the words to be guessed, "
+                "through the other direction below. Or take neighbours=0"
+            )
+        return self
 
 
 class Letters(nn.Module):

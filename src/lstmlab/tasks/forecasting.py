@@ -43,13 +43,14 @@ class ForecastingRecipe(Recipe):
     model: ForecasterSettings = ForecasterSettings()
     teacher_forcing: TeacherForcing = TeacherForcing()
 
+    @property
+    def unmeasured(self) -> str | None:
+        """All that comes before the test part may be trained on."""
+        return "data.valid_fraction is 0" if self.data.valid_fraction == 0 and self.data.valid is None else None
+
     def idle(self) -> dict[str, str]:
         """Without a validation part nothing can stall; what only a decoder has; steps that are all forecast at once."""
-        reasons: dict[str, str] = {}
-        if self.data.valid_fraction == 0:
-            reason = "it looks at the validation part, and data.valid_fraction is 0"
-            keys = ("patience", "optimizer.plateau_factor", "optimizer.plateau_patience")
-            reasons |= {f"training.{key}": reason for key in keys}
+        reasons = super().idle()
         strategy = self.model.strategy
         if strategy != "decoder":
             told = f"it is for a decoder, and model.strategy is {strategy}"

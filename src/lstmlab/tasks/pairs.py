@@ -95,6 +95,8 @@ class SentencePairs:
                     raise unknown("label", label, kinds.names, hint="It stands in data.symmetric.")
             for name, part in data.parts.items():
                 kinds.encode(part.targets, name)  # a label that training never saw is told now, not after hours
+        elif recipe.training.best == "score":  # type: ignore[attr-defined]
+            _refuse_constant(data.valid)
         watch.say(f"Counting the words of {len(data.train):,} training pairs")
         return cls(recipe, TextEncoder.fit(recipe.text, [side for pair in data.train.inputs for side in pair]), kinds)
 
@@ -275,6 +277,18 @@ def _padded(tokens: Tokens, flags: Int[np.ndarray, "total C"], index: Index) -> 
     told = np.concatenate([chosen.ids[:, None], flags[tokens.places(index)]], 1).astype(np.int64)
     values[padded.mask] = torch.from_numpy(told)
     return padded
+
+
+def _refuse_constant(valid: Part | None) -> None:
+    """Raises InputError for validation scores that nothing can correlate with."""
+    known = [] if valid is None else valid.targets
+    if len(set(known)) < 2:
+        found = f"{len(known):,} pairs with the score {known[0]:g}" if len(known) > 1 else f"{len(known)} pair"
+        raise InputError(
+            "training.best=score goes by Pearson's correlation on the validation part, which needs two different "
+            f"scores there; it has {found}. Take training.best=loss, or give more validation pairs (data.valid, "
+            "data.valid_fraction)"
+        )
 
 
 def _labelled(wanted: NDArray[np.int64], said: NDArray[np.int64]) -> Scores:

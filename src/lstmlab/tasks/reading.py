@@ -86,7 +86,7 @@ def _run_up(
 MOST = 50_000
 """Tokens of the test part that are looked at one by one."""
 LISTED = 40
-PASSAGE = 400
+PASSAGE = {"character": 600, "subword": 200, "word": 120}
 """Tokens of the passage that is shown token by token."""
 
 
@@ -99,8 +99,9 @@ def details(model: LanguageModel, encoder: TextEncoder, stream: Int[np.ndarray, 
     sums = np.bincount(truth, nats, minlength=encoder.size)
     costly = np.argsort(-sums, kind="stable")[:LISTED]
     costly = costly[counts[costly] > 0]
-    first = max(0, (len(truth) - PASSAGE) // 2)
-    shown = slice(first, first + PASSAGE)
+    count = PASSAGE[encoder.settings.level]
+    first = max(0, (len(truth) - count) // 2)
+    shown = slice(first, first + count)
     return {
         "looked_at": len(truth),
         "costly": [

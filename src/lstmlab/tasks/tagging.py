@@ -37,11 +37,16 @@ class TaggingRecipe(Recipe):
     words: WordSettings = WordSettings()
     model: TaggerSettings = TaggerSettings()
 
+    @property
+    def unmeasured(self) -> str | None:
+        """The validation part may be learned from."""
+        return "data.join_valid=true" if self.data.join_valid else None
+
     def idle(self) -> dict[str, str]:
         """What has no effect beside other settings."""
         chosen = "data.join_valid=true leaves no validation part to choose by"
-        by_valid = ("training.best", "training.patience", "training.average_epochs")
-        return self._idle_words() | (dict.fromkeys(by_valid, chosen) if self.data.join_valid else {})
+        average = {"training.average_epochs": chosen} if self.data.join_valid else {}
+        return super().idle() | self._idle_words() | average
 
     def _idle_words(self) -> dict[str, str]:
         """Endings that are not looked up have no vectors."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from lstmlab.cells import State
@@ -45,6 +45,26 @@ class Recipe(Settings):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute; auto takes a GPU where there is one."""
     about: About = About()
+
+    @property
+    def unmeasured(self) -> str | None:
+        """Why there is no validation part, where the settings leave none."""
+        return None
+
+    @model_validator(mode="after")
+    def _measurable(self) -> "Recipe":
+        training = getattr(self, "training", None)  # the block that training adds
+        if training is not None and training.optimizer.schedule == "plateau" and self.unmeasured:
+            raise ValueError(
+                "training.optimizer.schedule=plateau follows the validation loss, and there is no validation part "
+                f"({self.unmeasured}): take constant, linear or cosine"
+            )
+        return self
+
+    def idle(self) -> dict[str, str]:
+        """What looks at the validation part, where there is none."""
+        told = f"it looks at the validation part, and there is none ({self.unmeasured})"
+        return dict.fromkeys(("training.best", "training.patience"), told) if self.unmeasured else {}
 
 
 @runtime_checkable

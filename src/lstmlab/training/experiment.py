@@ -86,7 +86,8 @@ def train(recipe: Recipe, *, root: Path, output: Path | None = None, monitor: Mo
     data = kind.load(recipe, monitor)
     task = kind.prepare(recipe, data, monitor)
     training = start_training(recipe, task, data, device, started)
-    example = data.train[0]
+    some = (data.train[at] for at in range(min(20, len(data.train))))
+    example = next((one for one in some if str(one.inputs).strip()), data.train[0])
     facts = {
         "data": {**asdict(data.source), "parts": {name: len(part) for name, part in data.parts.items()}},
         "layers": summary(training.model),
