@@ -18,8 +18,8 @@ from lstmlab.data.text import TextEncoder, Tokens
 from lstmlab.request import assemble
 from lstmlab.tasks.classification import EncodedTexts, TextClassification
 from lstmlab.training.loop import Training
-from lstmlab.training.moment import Hooks
 from lstmlab.training.machine import tuned
+from lstmlab.training.moment import Hooks
 
 ROUNDS, STEPS, BATCH, LENGTH, VOCABULARY = 15, 20, 64, 200, 10_000
 
