@@ -345,7 +345,8 @@ def test_every_entry_is_complete(name: str) -> None:
         return
     secure = ("https://", "http://") if name == "dailydialog" else ("https://",)
     assert entry.homepage.startswith(secure)
-    assert bool(entry.files.size) == entry.frozen
+    unmeasured = ("wikitext-2",)  # its archive's checksum is published, how large it is is not
+    assert bool(entry.files.size) == (entry.frozen and name not in unmeasured)
     addresses = [remote.address for remote in entry.files.layouts[0]]
     assert all(address.startswith(secure) for address in addresses) or name == "simple-dialogs"
     pins = [pin for layout in entry.files.layouts for remote in layout for pin in (remote.sha256, remote.md5) if pin]

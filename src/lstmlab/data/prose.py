@@ -149,8 +149,9 @@ def _parted(texts: dict[str, str], settings: ProseData, where: str) -> tuple[dic
     text, shares = texts["train"], {"valid": settings.valid_fraction, "test": settings.test_fraction}
     missing = [part for part in shares if part not in texts]
     if len(text.strip()) < LEAST:
+        dialogue = f" (dialogues: lstmlab train dialogue path={settings.path})" if settings.path else ""
         raise InputError(
-            f"{where}: {len(text.strip())} characters of text, and a language model needs {LEAST} at least"
+            f"{where}: {len(text.strip())} characters of text, and a language model needs {LEAST} at least{dialogue}"
         )
     if sum(shares[part] for part in missing) >= 1:
         raise InputError(
