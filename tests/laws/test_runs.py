@@ -151,10 +151,8 @@ def test_a_language_model_stopped_and_resumed_equals_one_never_stopped(tmp_path:
         assert outcome(go_on(Run.open(tmp_path / place)).run) == outcome(straight), place
 
 
-@pytest.mark.slow
-def test_a_killed_language_model_goes_on_to_the_same_bits(tmp_path: Path) -> None:
-    words = [f"{key}={value}" for key, value in {"path": prose(tmp_path), **SPOKEN, "steps": 120}.items()]
-    command = [sys.executable, "-m", "lstmlab", "train", "language-model", *words]
+def goes_on_to_the_same_bits(tmp_path: Path, command: list[str]) -> None:
+    """A training that is killed at a random moment and resumed ends as one that never was."""
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     subprocess.run([*command, "--output", str(straight)], check=True, capture_output=True, cwd=tmp_path)
     process = subprocess.Popen([*command, "--output", str(killed)], stdout=subprocess.DEVNULL, cwd=tmp_path)
@@ -169,6 +167,13 @@ def test_a_killed_language_model_goes_on_to_the_same_bits(tmp_path: Path) -> Non
         [sys.executable, "-m", "lstmlab", "resume", str(killed)], check=True, capture_output=True, cwd=tmp_path
     )
     assert outcome(Run(killed)) == outcome(Run(straight))
+
+
+@pytest.mark.slow
+def test_a_killed_language_model_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    words = [f"{key}={value}" for key, value in {"path": prose(tmp_path), **SPOKEN, "steps": 120}.items()]
+    command = [sys.executable, "-m", "lstmlab", "train", "language-model", *words]
+    goes_on_to_the_same_bits(tmp_path, command)
 
 
 def test_the_same_recipe_gives_the_same_bits_and_another_seed_does_not(tmp_path: Path, reviews: Path) -> None:
@@ -191,20 +196,7 @@ def test_killed_at_a_random_moment_and_resumed_equals_never_killed(tmp_path: Pat
     words = [f"{key}={'null' if value is None else value}" for key, value in TEXT.items() if key != "dropout"]
     command = [sys.executable, "-m", "lstmlab", "train", "classification", f"path={reviews}", *words, "steps=120"]
     command = [word for word in command if word != "steps=20"]
-    straight, killed = tmp_path / "straight", tmp_path / "killed"
-    subprocess.run([*command, "--output", str(straight)], check=True, capture_output=True, cwd=tmp_path)
-    process = subprocess.Popen([*command, "--output", str(killed)], stdout=subprocess.DEVNULL, cwd=tmp_path)
-    while not Run(killed).resumable:
-        assert process.poll() is None
-        time.sleep(0.005)
-    time.sleep(0.15)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not Run(killed).finished
-    subprocess.run(
-        [sys.executable, "-m", "lstmlab", "resume", str(killed)], check=True, capture_output=True, cwd=tmp_path
-    )
-    assert outcome(Run(killed)) == outcome(Run(straight))
+    goes_on_to_the_same_bits(tmp_path, command)
 
 
 @pytest.mark.slow

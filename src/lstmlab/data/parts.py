@@ -6,6 +6,7 @@ from typing import TypeVar
 from pydantic import Field, model_validator
 
 from lstmlab.data.datasets import named
+from lstmlab.errors import InputError
 from lstmlab.recipe import Settings
 
 P = TypeVar("P", bound="PartedData")
@@ -36,6 +37,13 @@ class PartedData(Settings):
         if self.name is not None and self.path is not None:
             raise ValueError("data.name and data.path name two sources: give one")
         return self
+
+    def files(self) -> dict[str, Path]:
+        """One's own file or folder of each part that has one. Raises InputError where there is no data at all."""
+        if self.path is None:
+            raise InputError("no data: give data.name=NAME (see `lstmlab data list`) or data.path=FILE")
+        given = {"train": self.path, "valid": self.valid, "test": self.test}
+        return {part: Path(file) for part, file in given.items() if file is not None}
 
     def located(self: P) -> P:
         """The same with whole paths, so that what was trained here can be trained, scored and resumed from anywhere."""

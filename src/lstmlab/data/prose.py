@@ -14,7 +14,7 @@ from lstmlab.data.corpus import Corpus, Dataset, Source
 from lstmlab.data.datasets import named
 from lstmlab.data.load import Watch
 from lstmlab.data.parts import PartedData
-from lstmlab.errors import InputError, unknown
+from lstmlab.errors import InputError
 
 LEAST = 100
 """Characters of the shortest text there is a language model for."""
@@ -84,26 +84,17 @@ def _pieces(line: str) -> list[str]:
 
 def _read_named(settings: ProseData, watch: Watch) -> tuple[dict[str, str], Source]:
     name = str(settings.name)
-    fitting = [entry.name for entry in named.NAMED.values() if entry.task == "language-model"]
-    if name not in named.NAMED:
-        raise unknown("data set", name, fitting)
-    chosen = named.NAMED[name]
-    if chosen.task != "language-model":
-        raise InputError(f"{name} is a data set for {chosen.task}, not for language models: {', '.join(fitting)}")
-    frames, _, source = named.open_tables(
-        chosen, announce=watch.say, progress=lambda done, total: watch.progress(f"fetching {name}", done, total)
+    _, frames, source = named.open_for(
+        name,
+        "language-model",
+        announce=watch.say,
+        progress=lambda done, total: watch.progress(f"fetching {name}", done, total),
     )
     return {part: "".join(frame["inputs"].to_list()) for part, frame in frames.items()}, source
 
 
 def _read_own(settings: ProseData, watch: Watch) -> tuple[dict[str, str], Source]:
-    if settings.path is None:
-        raise InputError("no data: give data.name=NAME (see `lstmlab data list`) or data.path=FILE")
-    given = {
-        part: Path(file)
-        for part, file in (("train", settings.path), ("valid", settings.valid), ("test", settings.test))
-        if file is not None
-    }
+    given = settings.files()
     texts: dict[str, str] = {}
     checksums: dict[str, str] = {}
     steps: list[str] = []
@@ -115,7 +106,7 @@ def _read_own(settings: ProseData, watch: Watch) -> tuple[dict[str, str], Source
         checksums |= {name: cache.digest(file) for name, file in zip(names, found, strict=True)}
         if len(found) > 1:
             steps.append(f"{part}: {len(found)} files were read one after the other, in order of name.")
-    path = Path(settings.path)
+    path = given["train"]
     return texts, Source(path.name, "files of one's own", str(path), checksums=checksums, steps=tuple(steps))
 
 

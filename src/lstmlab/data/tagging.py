@@ -123,14 +123,11 @@ def sound(
 
 def _read_named(settings: TaggingData, watch: Watch) -> tuple[dict[str, pl.DataFrame], Source]:
     name = str(settings.name)
-    fitting = [entry.name for entry in named.NAMED.values() if entry.task == "tagging"]
-    if name not in named.NAMED:
-        raise unknown("data set", name, fitting)
-    chosen = named.NAMED[name]
-    if chosen.task != "tagging":
-        raise InputError(f"{name} is a data set for {chosen.task}, not for tagging. For that: {', '.join(fitting)}")
-    frames, _, source = named.open_tables(
-        chosen, announce=watch.say, progress=lambda done, total: watch.progress(f"fetching {name}", done, total)
+    chosen, frames, source = named.open_for(
+        name,
+        "tagging",
+        announce=watch.say,
+        progress=lambda done, total: watch.progress(f"fetching {name}", done, total),
     )
     label = settings.label or (chosen.tags[0] if chosen.tags else "target")
     if chosen.tags and label not in chosen.tags:
@@ -139,19 +136,13 @@ def _read_named(settings: TaggingData, watch: Watch) -> tuple[dict[str, pl.DataF
 
 
 def _read_own(settings: TaggingData, watch: Watch) -> tuple[dict[str, pl.DataFrame], Source]:
-    if settings.path is None:
-        raise InputError("no data: give data.name=NAME (see `lstmlab data list`) or data.path=FILE")
-    given = {
-        part: Path(file)
-        for part, file in (("train", settings.path), ("valid", settings.valid), ("test", settings.test))
-        if file is not None
-    }
+    given = settings.files()
     parts, steps = {}, []
     for part, file in given.items():
         watch.say(f"Reading {file}")
         parts[part], told = read_file(settings, file)
         steps += [f"{part}: {line}" if len(given) > 1 else line for line in told]
-    path = Path(settings.path)
+    path = given["train"]
     checksums = {part: cache.digest(file) for part, file in given.items()}
     source = Source(path.name, "files of one's own", address=str(path), checksums=checksums, steps=tuple(steps))
     return parts, source

@@ -13,7 +13,7 @@ from lstmlab.data.corpus import Corpus, Dataset, Source, limited
 from lstmlab.data.datasets import files, judged, named
 from lstmlab.data.load import Watch
 from lstmlab.data.parts import PartedData
-from lstmlab.errors import InputError, unknown
+from lstmlab.errors import InputError
 
 BETWEEN = ("\t", "|||")
 """What may stand between the two texts of a pair on one line."""
@@ -108,24 +108,18 @@ def parted(line: str, where: str) -> list[str]:
 
 def _read_named(settings: TextPairData, watch: Watch) -> tuple[dict[str, pl.DataFrame], Source]:
     name = str(settings.name)
-    fitting = [entry.name for entry in named.NAMED.values() if entry.task == "pairs"]
-    if name not in named.NAMED:
-        raise unknown("data set", name, fitting)
-    chosen = named.NAMED[name]
-    if chosen.task != "pairs":
-        raise InputError(f"{name} is a data set for {chosen.task}, not for pairs. For that: {', '.join(fitting)}")
-    frames, _, source = named.open_tables(
-        chosen, announce=watch.say, progress=lambda done, total: watch.progress(f"fetching {name}", done, total)
+    _, frames, source = named.open_for(
+        name,
+        "pairs",
+        announce=watch.say,
+        progress=lambda done, total: watch.progress(f"fetching {name}", done, total),
     )
     target = pl.col(SCORE if settings.graded else "target").alias("target")
     return {part: table.select("id", "inputs", target) for part, table in frames.items()}, source
 
 
 def _read_own(settings: TextPairData, watch: Watch) -> tuple[dict[str, pl.DataFrame], Source]:
-    if settings.path is None:
-        raise InputError("no data: give data.name=NAME (see `lstmlab data list`) or data.path=FILE")
-    paths = {"train": settings.path, "valid": settings.valid, "test": settings.test}
-    given = {part: Path(file) for part, file in paths.items() if file is not None}
+    given = settings.files()
     parts, steps = {}, []
     for part, file in given.items():
         watch.say(f"Reading {file}")

@@ -64,6 +64,20 @@ def find(name: str) -> NamedSet:
     return NAMED[name]
 
 
+def open_for(
+    name: str, task: str, *, announce: Announce = no_announcement, progress: Progress = no_progress
+) -> tuple[NamedSet, Frames, Source]:
+    """A named set that is for this task: the entry, its tables and its source. Raises InputError for any other name."""
+    fitting = [entry.name for entry in NAMED.values() if entry.task == task]
+    if name not in NAMED:
+        raise unknown("data set", name, fitting)
+    chosen = NAMED[name]
+    if chosen.task != task:
+        raise InputError(f"{name} is a data set for {chosen.task}, not for {task}. For that: {', '.join(fitting)}")
+    frames, _, source = open_tables(chosen, announce=announce, progress=progress)
+    return chosen, frames, source
+
+
 def open_tables(
     chosen: NamedSet, *, announce: Announce = no_announcement, progress: Progress = no_progress
 ) -> tuple[Frames, str | None, Source]:
