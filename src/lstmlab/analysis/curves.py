@@ -131,7 +131,7 @@ def _panels(history: History, run: Run) -> list[tuple[str, str, float]]:
     of_texts = {
         "tagging": ["accuracy", "span_f1"],
         "pairs": ["accuracy", "mse"],
-        "language-model": ["token_accuracy", "nats_per_character"],
+        "language-model": ["token_accuracy"],
         "translation": ["token_accuracy", "bleu"],
         "dialogue": ["token_accuracy", "distinct_2"],
     }
