@@ -229,7 +229,7 @@ def test_other_refusals(tmp_path: Path) -> None:
         ({"path": good, "test": blank}, "good.txt: the test part is empty"),
         ({"path": good, "valid": tmp_path / "gone.txt"}, "gone.txt: no such file"),
         ({"path": good, "valid_fraction": 0.5, "test_fraction": 0.5}, "add up to 1 or more"),
-        ({"name": "imdb"}, "imdb is a data set for classification, not for language-model. For that: .*tinyshakespeare"),
+        ({"name": "imdb"}, "imdb is a data set for classification, not for language-model. .*tinyshakespeare"),
         ({"name": "tinyshakespear"}, "Did you mean tinyshakespeare"),
     ):
         with pytest.raises(InputError, match=told):
