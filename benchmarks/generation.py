@@ -14,8 +14,8 @@ import torch
 
 from lstmlab.data.text import TextEncoder, TextSettings
 from lstmlab.decoding import StreamSettings
+from lstmlab.nn.encoder import EncoderSettings
 from lstmlab.nn.language_model import LanguageModel, LanguageModelSettings
-from lstmlab.nn.recurrent import RecurrentSettings
 from lstmlab.tasks import speaking
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ !$&',-.3:;?\n"
@@ -32,7 +32,7 @@ def main() -> None:
     asked = dict(word.split("=") for word in sys.argv[1:])
     hidden, characters = int(asked.get("hidden_size", 512)), int(asked.get("characters", 5000))
     encoder = TextEncoder.fit(TextSettings(level="character", lowercase=False), [LETTERS])
-    settings = LanguageModelSettings(encoder=RecurrentSettings(hidden_size=hidden, bidirectional=False))
+    settings = LanguageModelSettings(encoder=EncoderSettings(hidden_size=hidden, bidirectional=False))
     torch.manual_seed(0)
     model = LanguageModel(settings, torch.from_numpy(np.zeros(encoder.size, np.float32)))
     for threads in (1, 2):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fake_runs import classification_run
-from lstmlab.analysis.curves import section, verdict
+from lstmlab.analysis.curves import Known, section, verdict
 from lstmlab.report import unlabelled
 
 Rows = list[dict[str, Any]]
@@ -177,17 +177,17 @@ CASES: dict[str, tuple[Rows, dict[str, float], str]] = {
     "constant, accuracy of chance": (
         rows([0.6931] * 10, [0.6932] * 10, accuracy=[0.5] * 10, valid_accuracy=[0.5] * 10),
         {"baseline": 0.5},
-        "underfitting",
+        "stuck at chance",
     ),
     "parity that never opens": (
         rows(noisy([0.6935] * 20, 0.0005), noisy([0.694] * 20, 0.001, 1), accuracy=noisy([0.505] * 20, 0.01)),
         {"baseline": 0.5},
-        "underfitting",
+        "stuck at chance",
     ),
     "always the majority": (
         rows([0.21, 0.20, 0.199, 0.198, 0.199], [0.2] * 5, accuracy=[0.95] * 5, valid_accuracy=[0.95] * 5),
         {"baseline": 0.95},
-        "underfitting",
+        "stuck at chance",
     ),
     "forecaster that forecasts the mean": (rows(fall(0.52, 0.49, 1, 20)), {"blind_loss": 0.5}, "underfitting"),
     "learning rate far too small": (
@@ -198,7 +198,7 @@ CASES: dict[str, tuple[Rows, dict[str, float], str]] = {
     "chance on training, rising validation noise": (
         rows([0.6935] * 8, [0.693, 0.694, 0.693, 0.695, 0.694, 0.696, 0.695, 0.696], accuracy=[0.51] * 8),
         {"baseline": 0.5},
-        "underfitting",
+        "stuck at chance",
     ),
     # Unstable
     "three spikes": (
@@ -272,7 +272,7 @@ CASES: dict[str, tuple[Rows, dict[str, float], str]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_verdict(name: str) -> None:
     history, known, kind = CASES[name]
-    found = verdict(history, **known)
+    found = verdict(history, Known(**known))
     assert found.kind == kind, f"{found.kind}: {found.sentence}"
     assert found.sentence.endswith(".")
     assert "None" not in found.sentence + found.evidence
@@ -284,7 +284,7 @@ def test_the_named_epoch_is_that_of_least_validation_loss() -> None:
         if kind == "overfitting":
             losses = [row["valid"]["loss"] for row in history]
             best = history[int(np.argmin(losses))]["epoch"]
-            assert f"since epoch {best}:" in verdict(history, **known).sentence, name
+            assert f"since epoch {best}:" in verdict(history, Known(**known)).sentence, name
 
 
 def test_the_sentence_of_imdb_classic() -> None:
@@ -317,7 +317,7 @@ def test_the_unit_of_the_loss_does_not_matter() -> None:
         ]
         if "blind_loss" in known:
             known = {**known, "blind_loss": 1000 * known["blind_loss"]}
-        assert verdict(scaled, **known).kind == kind, name
+        assert verdict(scaled, Known(**known)).kind == kind, name
 
 
 @pytest.mark.parametrize("seed", range(30))

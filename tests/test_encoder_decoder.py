@@ -15,8 +15,9 @@ from lstmlab.nn.attention import Attention, AttentionSettings
 from lstmlab.nn.cross_entropy import cross_entropy
 from lstmlab.nn.decoder import DecoderSettings
 from lstmlab.nn.embedding import VectorSettings
+from lstmlab.nn.encoder import EncoderSettings
 from lstmlab.nn.encoder_decoder import EncoderDecoder, EncoderDecoderSettings
-from lstmlab.nn.recurrent import Recurrent, RecurrentSettings
+from lstmlab.nn.recurrent import Recurrent
 from lstmlab.nn.regularisation import Options
 from lstmlab.nn.stepping import Stepping, join
 from lstmlab.recipe import idle_paths
@@ -328,11 +329,11 @@ def test_context_by_state_alone_needs_a_bridge() -> None:
 
 def test_what_the_decoder_alone_makes_use_of_is_not_idle() -> None:
     """It follows the encoder: dropout between layers is the decoder's where only that has several."""
-    both = RecurrentSettings(hidden_size=4, dropout=0.5)
+    both = EncoderSettings(hidden_size=4, dropout=0.5)
     deep = EncoderDecoderSettings(encoder=both, decoder=DecoderSettings(num_layers=2))
     assert not {"encoder.dropout", "encoder.residual"} & idle_paths(deep).keys()
     assert "encoder.dropout" in idle_paths(EncoderDecoderSettings(encoder=both))
-    gated = EncoderDecoderSettings(encoder=RecurrentSettings(cell="gru"), decoder=DecoderSettings(cell="lstm"))
+    gated = EncoderDecoderSettings(encoder=EncoderSettings(cell="gru"), decoder=DecoderSettings(cell="lstm"))
     assert "encoder.forget_bias" not in idle_paths(gated)
     model = EncoderDecoder(deep, SOURCE, TARGET).double().train()
     source, target = pairs()
@@ -356,4 +357,4 @@ def test_dropouts_act_in_training_only() -> None:
 
 def test_settings_of_vectors_are_shared() -> None:
     assert isinstance(EncoderDecoderSettings().embedding, VectorSettings)
-    assert EncoderDecoderSettings().decoder.stack(RecurrentSettings(cell="gru")).cell == "gru"
+    assert EncoderDecoderSettings().decoder.stack(EncoderSettings(cell="gru")).cell == "gru"

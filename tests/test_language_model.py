@@ -178,6 +178,21 @@ def sampled(count: int) -> LanguageModel:
     return made(counts, output="sampled", samples=count)
 
 
+def test_smoothing_is_learned_from_and_not_scored() -> None:
+    inputs, targets = batch(stream(40))
+    plain, smooth = made().train(), made(label_smoothing=0.2).train()
+    smooth.load_state_dict(plain.state_dict())
+    told, other = plain(inputs, targets)[0], smooth(inputs, targets)[0]
+    assert torch.equal(told.nats, other.nats)
+    assert torch.equal(told.smoothed, told.nats)
+    features = plain.read(inputs)[0][inputs.mask]
+    spread = -torch.log_softmax(plain.logits(features), -1).mean(-1)
+    torch.testing.assert_close(other.smoothed, 0.8 * told.nats + 0.2 * spread)
+    smooth.eval()
+    scored = smooth(inputs, targets)[0]
+    assert torch.equal(scored.smoothed, scored.nats)
+
+
 def test_sampled_training_is_scored_in_full() -> None:
     inputs, targets = batch(stream(40))
     full, part = made().eval(), sampled(3).eval()
@@ -300,6 +315,7 @@ def test_settings_that_make_no_sense_are_refused(tmp_path: Path) -> None:
         ({"text.level": "banana"}, "text.level: expected .*'word', 'character' or 'subword'"),
         ({"bptt": 0}, "bptt: expected greater than or equal to 1"),
         ({"dynamic_rate": -1}, "dynamic_rate: expected greater than or equal to 0"),
+        ({"label_smoothing": 0.1, "output": "sampled"}, "label_smoothing would have no effect: it spreads over all"),
         ({"samples": 10}, "samples would have no effect: it belongs to output=sampled"),
         ({"model.locked": False, "model.dropout": 0}, "locked would have no effect"),
         ({"text.first": 10}, "text.first would have no effect: it cuts texts"),

@@ -13,9 +13,9 @@ from lstmlab import recipe
 from lstmlab.errors import InputError
 from lstmlab.nn import Classifier, ClassifierSettings, Embedding, EmbeddingSettings, Pooling, summary
 from lstmlab.nn.embedding import locked_dropout, word_dropout
+from lstmlab.nn.encoder import EncoderSettings
 from lstmlab.nn.language_model import LanguageModel, LanguageModelSettings, TokenVectorSettings
 from lstmlab.nn.pooling import Attention, join, pool, segment
-from lstmlab.nn.recurrent import RecurrentSettings
 from lstmlab.types import Padded
 
 OUTPUTS = Padded(
@@ -44,7 +44,7 @@ def test_padding_stays_zero() -> None:
 
 @pytest.mark.parametrize("tied", [False, True])
 def test_padding_moves_where_an_output_layer_shares_the_table(tied: bool) -> None:
-    encoder = RecurrentSettings(hidden_size=3, bidirectional=False)
+    encoder = EncoderSettings(hidden_size=3, bidirectional=False)
     chosen = LanguageModelSettings(embedding=TokenVectorSettings(size=3), encoder=encoder, tied=tied)
     model = LanguageModel(chosen, torch.ones(5))
     assert not model.embedding.table.weight[0].any()
@@ -153,7 +153,7 @@ def test_joined_segments_are_the_rows_again(lengths: list[int], size: int) -> No
 def test_a_segment_knows_nothing_of_the_others() -> None:
     settings_ = ClassifierSettings(
         embedding=EmbeddingSettings(size=3),
-        encoder=RecurrentSettings(hidden_size=4),
+        encoder=EncoderSettings(hidden_size=4),
         pooling=("max",),
         segment_length=2,
     )
@@ -186,7 +186,7 @@ def test_settings_are_refused_in_words(tree: dict[str, object], message: str) ->
 
 
 def test_settings_without_effect_are_told() -> None:
-    told = recipe.idle_paths(ClassifierSettings(encoder=RecurrentSettings(cell="gru")))
+    told = recipe.idle_paths(ClassifierSettings(encoder=EncoderSettings(cell="gru")))
     assert {"encoder.dropout", "encoder.residual", "encoder.forget_bias"} <= set(told)
     assert not [path for path in told if not path.startswith("encoder.")]
 
@@ -212,7 +212,7 @@ def test_classifier_dropout_is_for_training() -> None:
 
 def test_summary_counts_every_number() -> None:
     settings_ = ClassifierSettings(
-        embedding=EmbeddingSettings(size=6), encoder=RecurrentSettings(hidden_size=5), pooling=("max", "attention")
+        embedding=EmbeddingSettings(size=6), encoder=EncoderSettings(hidden_size=5), pooling=("max", "attention")
     )
     model = Classifier(settings_, 30, 3)
     model.encoder.eval()

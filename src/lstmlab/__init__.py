@@ -11,12 +11,16 @@ if TYPE_CHECKING:
     from lstmlab.api import Result, open_run, train
     from lstmlab.catalogue import recipe_names
     from lstmlab.errors import InputError
+    from lstmlab.studies import StudyResult, compare, open_study
     from lstmlab.types import Batch, Example, Padded
 
 _HOME = {
     "train": "lstmlab.api",
     "open_run": "lstmlab.api",
     "Result": "lstmlab.api",
+    "compare": "lstmlab.studies",
+    "open_study": "lstmlab.studies",
+    "StudyResult": "lstmlab.studies",
     "recipe_names": "lstmlab.catalogue",
     "InputError": "lstmlab.errors",
     "Example": "lstmlab.types",
@@ -24,7 +28,10 @@ _HOME = {
     "Batch": "lstmlab.types",
 }
 
-__all__ = ["Batch", "Example", "InputError", "Padded", "Result", "open_run", "recipe_names", "train"]
+__all__ = [
+    "Batch", "Example", "InputError", "Padded", "Result", "StudyResult", "compare", "open_run", "open_study",
+    "recipe_names", "train",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

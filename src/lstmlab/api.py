@@ -7,9 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from lstmlab import notebook as notebooks
 from lstmlab import request
 from lstmlab.analysis import ANALYSES
 from lstmlab.analysis.alignments import heatmap
+from lstmlab.analysis.cases import ANY, Ask
 from lstmlab.analysis.document import document, observations
 from lstmlab.data.check import Finding, check
 from lstmlab.data.corpus import Corpus
@@ -208,18 +210,27 @@ class Result:
         """Whether an analysis applies to this run's task."""
         return ANALYSES[analysis].applies(self.run)
 
-    def explain(self, what: str) -> Section:
-        """One analysis: a claim with its evidence, tables and figures."""
+    def explain(self, what: str, *, example: str = "", texts: Sequence[str] = (), at: int | None = None) -> Section:
+        """One analysis: a claim with its evidence, tables and figures.
+
+        Analyses of a single example (gates, contributions) take the id of one of the test part, or a text of one's own
+        (for pairs two), and a place in it, counted from 1.
+        """
         if what not in ANALYSES:
             raise unknown("analysis", what, ANALYSES)
+        asked = Ask(example, tuple(texts), at)
+        chosen = ANALYSES[what]
+        if asked != ANY and chosen.asked is None:
+            those = ", ".join(name for name, one in ANALYSES.items() if one.asked)
+            raise InputError(f"{what} is of the whole test part; an example is for: {those}")
         if not self.has(what) and not self.run.finished:
             raise InputError(f"{self.run.title} is unfinished: lstmlab resume {shlex.quote(str(self.folder))}")
         if not self.has(what):
-            raise InputError(
-                f"{what} does not apply to {self.run.recipe['task']}; these do: "
-                + ", ".join(name for name in ANALYSES if self.has(name))
-            )
-        return ANALYSES[what].section(self.run)
+            reason = chosen.why_not(self.run)
+            told = f"{self.run.title} has no {what} to show: {reason}" if reason else ""
+            others = ", ".join(name for name in ANALYSES if self.has(name))
+            raise InputError(f"{told or f'{what} does not apply to ' + self.run.recipe['task']}; these do: {others}")
+        return chosen.section(self.run) if chosen.asked is None else chosen.asked(self.run, asked)
 
     def claims(self) -> list[str]:
         """What the run shows, a sentence each."""
@@ -228,6 +239,14 @@ class Result:
     def report(self) -> dict[str, Path]:
         """Write report.html, report.pdf, report.md and the figures; returns the paths by kind."""
         return write(document(self.run), self.run.folder)
+
+    def notebook(
+        self, path: str | Path | None = None, *, small: bool = False, execute: bool = True, watch: Watch = Watch()
+    ) -> Path:
+        """Write the run as a notebook of plain PyTorch (RUN/notebook.ipynb), its cells executed; returns the path."""
+        recipe = experiment.assemble(self.run.recipe, {}, str(self.folder / "recipe.yaml"))
+        place = self.folder / "notebook.ipynb" if path is None else Path(path)
+        return notebooks.write(recipe, place, run=self.run, quick=small, executed=execute, watch=watch)
 
     def next_words(self) -> str:
         """What one would type next behind the program's name, exactly."""
@@ -354,7 +373,7 @@ def check_data(word: str, changes: Mapping[str, Any], watch: Watch) -> tuple[dic
             panel, findings = check_series(data)
             return {"series": panel.lines}, findings
         if isinstance(data, TaggingData):
-            tagged_parts, findings = check_tagged(data, recipe.seed, watch)
+            tagged_parts, findings = check_tagged(data, recipe.parts_seed, watch)
             return {**tagged_parts}, findings
         if isinstance(data, ProseData):
             prose_parts, findings = check_prose(data, watch)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmlab import recipe as settings
-from lstmlab.catalogue import read_recipe, recipe_names
+from lstmlab.catalogue import read_recipe, recipe_names, study_names
 from lstmlab.data import contents
 from lstmlab.data.datasets import files, folders, pair_tables
 from lstmlab.data.guess import Guess, guess
@@ -131,7 +131,9 @@ def find(word: str) -> tuple[Tree, str]:
     path = Path(word)
     if path.suffix in (".yaml", ".yml"):
         return {"name": run_name(path), **settings.read_file(contents.existing_file(path))}, str(path)
-    match = nearest(word, [*builtin, *TASKS])
+    if word in study_names():
+        raise InputError(f"{word} is a study of several runs: lstmlab compare {word}")
+    match = nearest(word, [*builtin, *TASKS, *study_names()])
     known = f"Recipes: {', '.join(builtin)}. Tasks: {', '.join(TASKS)}. Or give a file of your own."
     raise InputError(f'no recipe, task or file "{word}". ' + (f"Did you mean {match[0]}?" if match else known))
 

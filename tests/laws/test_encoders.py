@@ -1,6 +1,7 @@
 """Laws of encoders and of the classifier made of one: padding, order, batch size, causality."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +18,8 @@ from lstmlab.nn import (
     Classifier,
     ClassifierSettings,
     EmbeddingSettings,
-    RecurrentSettings,
+    Encoder,
+    EncoderSettings,
     regularisation,
 )
 from lstmlab.nn.recurrent import Recurrent
@@ -25,26 +27,35 @@ from lstmlab.types import Padded
 
 FEATURES = 3
 STACKS = {
-    "one way": RecurrentSettings(hidden_size=4, bidirectional=False),
-    "both ways": RecurrentSettings(hidden_size=4),
-    "two layers both ways": RecurrentSettings(hidden_size=3, num_layers=2, dropout=0.5),
-    "residual": RecurrentSettings(hidden_size=3, num_layers=3, bidirectional=False, residual=True),
-    "one unit": RecurrentSettings(hidden_size=1, initialisation="orthogonal"),
+    "one way": EncoderSettings(hidden_size=4, bidirectional=False),
+    "both ways": EncoderSettings(hidden_size=4),
+    "two layers both ways": EncoderSettings(hidden_size=3, num_layers=2, dropout=0.5),
+    "residual": EncoderSettings(hidden_size=3, num_layers=3, bidirectional=False, residual=True),
+    "one unit": EncoderSettings(hidden_size=1, initialisation="orthogonal"),
 }
 DROPOUTS = {"dropout": 0.5, "locked": True, "recurrent_dropout": 0.5, "weight_drop": 0.5, "zoneout": 0.2}
 OPTIONS = {
-    "both normalised": RecurrentSettings(hidden_size=4, layer_norm="both"),
-    "input normalised": RecurrentSettings(hidden_size=4, layer_norm="input"),
-    "sum normalised": RecurrentSettings(hidden_size=4, bidirectional=False, layer_norm="sum"),
+    "both normalised": EncoderSettings(hidden_size=4, layer_norm="both"),
+    "input normalised": EncoderSettings(hidden_size=4, layer_norm="input"),
+    "sum normalised": EncoderSettings(hidden_size=4, bidirectional=False, layer_norm="sum"),
     # All of them are off where the laws are about answers, except zoneout, which takes its mean.
-    "dropouts": RecurrentSettings(hidden_size=3, num_layers=2, **DROPOUTS),
-    "dropouts one way": RecurrentSettings(hidden_size=3, bidirectional=False, zoneout_memory=0.3, **DROPOUTS),
+    "dropouts": EncoderSettings(hidden_size=3, num_layers=2, **DROPOUTS),
+    "dropouts one way": EncoderSettings(hidden_size=3, bidirectional=False, zoneout_memory=0.3, **DROPOUTS),
 }
+OTHERS = {
+    "one way": {"hidden_size": 4, "bidirectional": False},
+    "both ways": {"hidden_size": 4},
+    "two layers both ways": {"hidden_size": 3, "num_layers": 2, "dropout": 0.5},
+    "three layers one way": {"hidden_size": 5, "num_layers": 3, "bidirectional": False, "residual": True},
+    "all that is its own": {"hidden_size": 5, "num_layers": 2, "width": 4, "dilated": True, "heads": 2},
+    "wider than a text": {"hidden_size": 2, "width": 9, "heads": 3},
+}
+"""What an encoder that is not recurrent is tried in."""
 TWINS = [name for name, cell in CELLS.items() if native.layout(cell) is not None]
 """Cells that torch has too."""
 
 
-def stacks(name: str) -> dict[str, RecurrentSettings]:
+def stacks(name: str) -> dict[str, EncoderSettings]:
     """What a cell is tried in. Which options a cell cannot have, and that they are refused, is tested elsewhere."""
     options = dict(OPTIONS)
     for shape, stack in OPTIONS.items():
@@ -59,18 +70,23 @@ def stacks(name: str) -> dict[str, RecurrentSettings]:
 
 # The plain LSTM's kernel is there already; each other cell and option has to be compiled.
 QUICK = [("lstm", shape) for shape in STACKS]
-ENCODED = [
+RECURRENT = [
     pytest.param(
-        build,
+        ENCODERS["recurrent"],
         stack.model_copy(update={"cell": cell}),
-        id=f"{encoder}, {cell}, {shape}",
+        id=f"recurrent, {cell}, {shape}",
         marks=[] if (cell, shape) in QUICK else [pytest.mark.slow],
     )
-    for encoder, build in ENCODERS.items()
     for cell in CELLS
     for shape, stack in stacks(cell).items()
 ]
-Build = Callable[[RecurrentSettings, int], Recurrent]
+ENCODED = RECURRENT + [
+    pytest.param(build, EncoderSettings(kind=kind, **told), id=f"{kind}, {shape}")
+    for kind, build in ENCODERS.items()
+    if kind != "recurrent"
+    for shape, told in OTHERS.items()
+]
+Build = Callable[[EncoderSettings, int], Encoder]
 over_encoders = pytest.mark.parametrize(("build", "stack"), ENCODED)
 RAGGED = (([5, 0, 2, 3], 1), ([1], 30), ([2, 2], 7))
 """Lengths of rows and more padding. The laws of kernels try any lengths; here it is about what stands around them."""
@@ -88,7 +104,7 @@ def make_inputs(lengths: list[int]) -> Padded:
     return Padded(torch.randn(len(lengths), max(lengths), FEATURES), torch.tensor(lengths)).masked()
 
 
-def made(build: Build, stack: RecurrentSettings, dtype: torch.dtype = torch.float32) -> Recurrent:
+def made(build: Build, stack: EncoderSettings, dtype: torch.dtype = torch.float32) -> Any:
     return build(stack, FEATURES).to(dtype).eval()
 
 
@@ -109,7 +125,7 @@ def same(left: State, right: State, tolerance: float = 2e-6) -> bool:
 
 
 @over_encoders
-def test_more_padding_changes_no_bit(build: Build, stack: RecurrentSettings) -> None:
+def test_more_padding_changes_no_bit(build: Build, stack: EncoderSettings) -> None:
     encoder = made(build, stack)
     for lengths, extra in RAGGED:
         inputs = make_inputs(lengths)
@@ -122,7 +138,7 @@ def test_more_padding_changes_no_bit(build: Build, stack: RecurrentSettings) -> 
 
 
 @over_encoders
-def test_order_and_batch_size_change_nothing(build: Build, stack: RecurrentSettings) -> None:
+def test_order_and_batch_size_change_nothing(build: Build, stack: EncoderSettings) -> None:
     # A normalisation magnifies rounding where all numbers are nearly the same, so there it takes more digits.
     dtype = torch.float32 if stack.layer_norm == "none" else torch.float64
     encoder, inputs = made(build, stack, dtype), make_inputs([5, 0, 2, 3, 5])
@@ -135,12 +151,34 @@ def test_order_and_batch_size_change_nothing(build: Build, stack: RecurrentSetti
 
 
 @over_encoders
-def test_state_goes_on_where_it_stopped(build: Build, stack: RecurrentSettings) -> None:
-    """Split anywhere = unsplit, no state = the initial state, and a state nobody asks for is None."""
+def test_what_an_encoder_says_of_itself_is_true(build: Build, stack: EncoderSettings) -> None:
+    """Its sizes, a state that nobody asks for, and rows with nothing in them at all."""
+    encoder = made(build, stack)
+    for lengths in ([4, 2, 0], [0, 0]):
+        outputs, end = encoder(make_inputs(lengths))
+        assert tuple(outputs.values.shape) == (len(lengths), max(lengths), encoder.output_size)
+        assert all(value.isfinite().all() and value.shape[1] == len(lengths) for _, value in end.items())
+        assert end[end.names[0]].shape[2] * len(encoder.directions) == encoder.output_size
+    assert encoder(make_inputs([3]), final_state=False)[1] is None
+    with pytest.raises(ValueError, match=r"expected inputs \[B T 3\]"):
+        encoder(Padded(torch.zeros(1, 2, FEATURES + 1), torch.tensor([2])))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ENCODERS if kind != "recurrent"])
+def test_what_carries_no_state_takes_none(kind: str) -> None:
+    encoder, inputs = ENCODERS[kind](EncoderSettings(kind=kind, hidden_size=4), FEATURES), make_inputs([3, 0, 1])
+    outputs, end = encoder(inputs)
+    assert near(end.h[0], outputs.values.sum(1) / torch.tensor([[3], [1], [1]]))
+    with pytest.raises(ValueError, match="carries no state"):
+        encoder(inputs, end)
+
+
+@pytest.mark.parametrize(("build", "stack"), RECURRENT)
+def test_state_goes_on_where_it_stopped(build: Build, stack: EncoderSettings) -> None:
+    """Split anywhere = unsplit, and no state = the initial state."""
     encoder, inputs = made(build, stack, torch.float64), make_inputs([5, 5, 5])
     inputs = Padded(inputs.values.double(), inputs.lengths)
     outputs, end = encoder(inputs)
-    assert encoder(inputs, final_state=False)[1] is None
     begin = encoder.cell.start(torch.empty_like(end[encoder.cell.states[0]]))
     assert torch.equal(encoder(inputs, begin)[0].values, outputs.values)
     if encoder.causal:
@@ -151,7 +189,7 @@ def test_state_goes_on_where_it_stopped(build: Build, stack: RecurrentSettings) 
 
 
 @over_encoders
-def test_the_future_does_not_change_the_past(build: Build, stack: RecurrentSettings) -> None:
+def test_the_future_does_not_change_the_past(build: Build, stack: EncoderSettings) -> None:
     encoder, inputs = made(build, stack, torch.float64), make_inputs([7] * 32)
     before = Padded(inputs.values.double(), inputs.lengths)
     after = Padded(before.values.clone(), inputs.lengths)
@@ -162,12 +200,12 @@ def test_the_future_does_not_change_the_past(build: Build, stack: RecurrentSetti
 
 
 @over_encoders
-def test_every_weight_learns(build: Build, stack: RecurrentSettings) -> None:
+def test_every_weight_learns(build: Build, stack: EncoderSettings) -> None:
     torch.manual_seed(2)
     encoder = made(build, stack, torch.float64)
     inputs = Padded(torch.randn(32, 6, FEATURES, dtype=torch.float64), torch.tensor([6, 3] * 16)).masked()
     outputs, end = encoder(inputs)
-    (outputs.values.sin().sum() + end[encoder.cell.states[0]].cos().sum()).backward()
+    (outputs.values.sin().sum() + end[end.names[0]].cos().sum()).backward()
     for name, one in encoder.named_parameters():
         assert one.grad.abs().sum() > 0, name
 
@@ -175,10 +213,9 @@ def test_every_weight_learns(build: Build, stack: RecurrentSettings) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("cell", TWINS)
 @pytest.mark.parametrize("shape", [shape for shape, stack in STACKS.items() if not stack.residual])
-@pytest.mark.parametrize("build", ENCODERS.values(), ids=list(ENCODERS))
-def test_equals_torch_with_weights_by_gate_name(build: Build, shape: str, cell: str) -> None:
+def test_equals_torch_with_weights_by_gate_name(shape: str, cell: str) -> None:
     """Each row alone at its own length, both ways round: their weights here, our weights there."""
-    stack = STACKS[shape].model_copy(update={"cell": cell})
+    stack, build = STACKS[shape].model_copy(update={"cell": cell}), ENCODERS["recurrent"]
     encoder = made(build, stack, torch.float64)
     witness = encoder.to_torch()
     second = made(build, stack, torch.float64)
@@ -230,12 +267,17 @@ def test_gradients_through_both_directions(cell: str) -> None:
     assert torch.autograd.gradcheck(function, (values, *named.values()), fast_mode=True)
 
 
+READERS = STACKS | {
+    kind: EncoderSettings(kind=kind, hidden_size=3, num_layers=2, dropout=0.5)
+    for kind in ENCODERS
+    if kind != "recurrent"
+}
 CLASSIFIERS = [
     pytest.param(
         ClassifierSettings(embedding=EmbeddingSettings(size=4), encoder=stack, pooling=how, segment_length=length),
         id=f"{shape}, {'+'.join(how)}, segments {length}",
     )
-    for shape, stack in STACKS.items()
+    for shape, stack in READERS.items()
     for how, length in [*(((name,), None) for name in POOLINGS), (("max", "mean", "attention"), 2)]
 ]
 
@@ -267,10 +309,12 @@ def test_answers_depend_on_the_text_alone(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", ["two layers both ways", "dropouts", "dropouts one way"])
+@pytest.mark.parametrize(
+    "shape", ["two layers both ways", "dropouts", "dropouts one way", *list(READERS)[len(STACKS) :]]
+)
 def test_more_padding_changes_no_bit_of_training(shape: str) -> None:
     """Dropout included: under one seed the same numbers are dropped."""
-    stack = {**STACKS, **OPTIONS}[shape]
+    stack = {**READERS, **OPTIONS}[shape]
     embedding = EmbeddingSettings(size=4, word_dropout=0.3, locked_dropout=0.3)
     for length in (None, 3):
         model = classifier(ClassifierSettings(embedding=embedding, encoder=stack, segment_length=length)).train()

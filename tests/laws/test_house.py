@@ -74,7 +74,7 @@ def test_a_recipe_trains_two_steps(name: str, tmp_path: Path, parsed: str, monke
 # ---- Every setting has an effect or is refused ----------------------------------------------------------------------
 
 WATCHES = {"name", "summary", "group", "device", "training.checkpoint_seconds"}
-"""Settings that only name or watch; so do those of the block `about`."""
+"""Settings that only name or watch; so do those of the blocks `about` and `report`."""
 
 PAIRS: dict[str, Any] = {
     "training.steps": 5, "training.batch_size": 16, "training.optimizer.learning_rate": 0.05, "text.level": "word",
@@ -118,6 +118,7 @@ LONG_WORSE = {**WORSE, "training.epochs": 12}
 SGD = {"training.optimizer.method": "sgd"}
 LINEAR = {"training.optimizer.schedule": "linear"}
 DEEP = {"model.encoder.num_layers": 2}
+CONVOLUTION = {"model.encoder.kind": "convolution"}
 PARITY = {"data.path": None, "data.text": None, "data.label": None, "data.name": "parity", "data.count": 60}
 
 Change = tuple[Any, dict[str, Any]]
@@ -140,6 +141,10 @@ ENCODER: dict[str, Change] = {
     "forget_bias": (2.0, {}),
     "chrono_steps": (20, {"model.encoder.initialisation": "chrono"}),
     "second_bias": (True, {}),
+    "kind": ("convolution", {}),
+    "width": (4, CONVOLUTION),
+    "dilated": (True, {**CONVOLUTION, **DEEP}),
+    "heads": (2, {"model.encoder.kind": "transformer"}),
 }
 
 OPTIMIZER: dict[str, Change] = {
@@ -245,6 +250,7 @@ SEQ2SEQ: dict[str, Change] = TEXTS | {
 
 COMMON: dict[str, Change] = {
     "seed": (1, {}),
+    "split_seed": (1, {}),
     **{f"training.{name}": change for name, change in TRAINING.items()},
     **{f"model.encoder.{name}": change for name, change in ENCODER.items()},
 }
@@ -266,12 +272,15 @@ CHANGES: dict[str, dict[str, Change]] = {
         "text.line_ends": (False, WORDS),
         "model.embedding.vocabulary_dropout": (0.3, {}),
         "model.encoder.bidirectional": (True, {}),
+        **{f"model.encoder.{name}": (ENCODER[name][0], {}) for name in ("width", "dilated", "heads")},
         "model.dropout": (0.5, {}),
         "model.locked": (False, {"model.dropout": 0.5}),
+        "model.label_smoothing": (0.2, {}),
         "model.tied": (True, {}),
         "model.output": ("sampled", {}),
         "model.samples": (5, {"model.output": "sampled"}),
         "bptt": (7, {}),
+        "passage": (40, {}),
         "dynamic_rate": (0.1, {}),
         "decoding.length": (30, {}),
         "decoding.temperature": (0.1, {}),
@@ -437,11 +446,13 @@ REFUSED = {
     ("dialogue", "text.line_ends"),
     ("translation", "text.line_ends"),
     ("language-model", "model.encoder.bidirectional"),
+    *(("language-model", f"model.encoder.{name}") for name in ("kind", "width", "dilated", "heads")),
     *(("language-model", path) for path in ("text.first", "text.last", "training.bucket", "training.tokens")),
     ("language-model", "training.best"),
+    *((task, "split_seed") for task in ("language-model", "forecasting")),
 }
 """What has one value only, once the recipe is chosen; a text file of dialogues has no columns, nor are turns parted by
-tokens; a language model reads one long text forwards, and its score is its loss."""
+tokens; a language model reads one long text forwards from the state it ended with, and its score is its loss."""
 SHARED = {("dialogue", path) for path in SEQ2SEQ.keys() | COMMON.keys() if not path.startswith("data.")}
 """What is the very same code for another task, where its effect is seen."""
 MENDS = {("forecasting", "data.sort"), ("tagging", "data.repair")}
@@ -453,7 +464,7 @@ PATHS = [
     (task, path)
     for task in TASKS
     for path, _ in fields(experiment.recipe_class(task))
-    if path not in WATCHES and not path.startswith("about.")
+    if path not in WATCHES and not path.startswith(("about.", "report."))
 ]
 
 
@@ -669,7 +680,7 @@ def commands() -> dict[str, Any]:
     """Every command by the words that call it."""
     import typer
 
-    from lstmlab.cli import app, cells, chat, data, doctor, explore, learn, use  # noqa: F401  (each adds its commands)
+    from lstmlab.cli import app, cells, chat, compare, data, doctor, explore, learn, use  # noqa: F401  (each adds its commands)
 
     found: dict[str, Any] = {}
 

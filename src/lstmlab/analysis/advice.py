@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from lstmlab.analysis import faults, forecasts, overview, sentences, variety
-from lstmlab.analysis.architecture import PAIRS, setting
+from lstmlab.analysis import faults, forecasts, overview, remedies, sentences, standing, variety
+from lstmlab.analysis.architecture import setting
 from lstmlab.analysis.outputs import Outputs
 from lstmlab.analysis.variety import Variety
 from lstmlab.analysis.verdict import Verdict
@@ -11,57 +11,26 @@ from lstmlab.training.run import Run
 
 
 def points(run: Run, verdict: Verdict) -> list[str]:
-    """Changes worth a run, each as the words to add to the command."""
-    training = run.recipe["training"]
-    rate, found = training["optimizer"]["learning_rate"], []
-    longer = _longer(run)
-    if verdict.kind == "overfitting":
-        found += _against_overfitting(run)
-    elif verdict.kind == "underfitting":
-        found += [
-            f"A larger learning rate: learning_rate={3 * rate:g}.",
-            f"More training: {longer}.",
-            "Should neither help, look whether the labels follow from the inputs at all: lstmlab data check.",
-        ]
-    elif verdict.kind == "unstable":
-        found.append(f"A smaller learning rate: learning_rate={rate / 3:.2g}.")
-        if not training["optimizer"].get("clip"):
-            found.append("Clip the gradient: clip=1.0.")
-    elif verdict.kind in ("still improving", "too short to tell"):
-        found.append(f"Train longer: {longer}.")
+    """Changes worth a run, each as the words to add to the command: against what the history shows (`remedies`), and
+    for what the task and its scores suggest."""
+    found = remedies.against(run, verdict)
+    if standing.only_short(run):
+        found += _next_long(run)
     found += _next_forecast(run) + _next_capacity(run, verdict) + _next_texts(run, verdict)
     found.append(f"Another seed, to tell luck from merit: seed={run.recipe['seed'] + 1}.")
     return found
 
 
-def _longer(run: Run) -> str:
-    """Twice the budget."""
-    training = run.recipe["training"]
-    budget = next((name for name in ("epochs", "steps", "minutes") if training.get(name)), "epochs")
-    return f"{budget}={2 * (training.get(budget) or 5):g}"
-
-
-def _against_overfitting(run: Run) -> list[str]:
-    training, model, found = run.recipe["training"], run.recipe["model"], []
-    if not training.get("patience"):
-        found.append(
-            "Stop when validation no longer gets better, since what follows costs time and helps nothing: patience=3."
-        )
-    if run.recipe["task"] in ("classification", "pairs"):
-        if (model.get("dropout") or 0) < 0.5:
-            found.append(f"More dropout before the output (now {model.get('dropout') or 0:g}): model.dropout=0.5.")
-        if not model.get("embedding", {}).get("word_dropout"):
-            found.append("Leave out whole words while training: word_dropout=0.3.")
-    if run.recipe["task"] in PAIRS:
-        dropped = setting(run, "model.decoder.dropout") or 0
-        if dropped < 0.5:
-            found.append(f"More dropout before the output (now {dropped:g}): decoder.dropout={dropped + 0.2:g}.")
-        if not model.get("label_smoothing"):
-            found.append("Spread a tenth of the truth over the vocabulary: label_smoothing=0.1.")
-    if training["optimizer"].get("average") is None:
-        found.append("Score a running average of the weights: average=0.99.")
-    key = "encoder.hidden_size" if run.recipe["task"] in PAIRS else "hidden_size"
-    found.append(f"More training data, or a smaller model: {key}={max(model['encoder']['hidden_size'] // 2, 1)}.")
+def _next_long(run: Run) -> list[str]:
+    """A classifier that loses what stands early in long inputs."""
+    model, found = run.recipe["model"], []
+    encoder = model.get("encoder") or {}
+    if encoder.get("cell") in ("rnn", "rnn-relu") and encoder.get("kind", "recurrent") == "recurrent":
+        found.append("A cell that holds on to what it has read: cell=lstm.")
+    if "bidirectional" in encoder and not encoder["bidirectional"]:
+        found.append("Read both ways, so that the beginning of a long input is near too: bidirectional=true.")
+    if model.get("pooling") == ["last"]:
+        found.append("Sum up all steps and not the last state alone: pooling=[max,mean].")
     return found
 
 
@@ -73,7 +42,7 @@ def _next_texts(run: Run, verdict: Verdict) -> list[str]:
     if sentences.replies(run) and Variety.of(run).dull:
         found += variety.advice(run)
     if verdict.kind == "sound" and overview.Comparison.of(run).gain <= 0:
-        found.append(f"It is no better than its baseline, so give it more time: {_longer(run)}.")
+        found.append(f"It is no better than its baseline, so give it more time: {remedies.longer(run)}.")
     if verdict.kind == "sound":
         units = 2 * (setting(run, "model.encoder.hidden_size") or 0)
         found.append(f"A larger model, as this one does not overfit, and more epochs: encoder.hidden_size={units}.")

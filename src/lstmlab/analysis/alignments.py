@@ -33,6 +33,15 @@ def applies(run: Run) -> bool:
     return run.finished and setting(run, "model.context") == "attention" and bool(_looks(run))
 
 
+def why_not(run: Run) -> str:
+    """Why there is no attention to show."""
+    if run.recipe["task"] not in ("translation", "dialogue"):
+        return f"it is of {run.recipe['task']}; attention is shown of translators and partners in conversation"
+    if setting(run, "model.context") != "attention":
+        return f"it has no attention: it was trained with model.context={setting(run, 'model.context')}"
+    return "none of its test outputs tells where it looked"
+
+
 def section(run: Run) -> Section:
     """Heatmaps of the sentences shown, for both searches, with the numbers that say how sharp they are."""
     looks = _looks(run)

@@ -28,13 +28,20 @@ def model_words(run: Run) -> str:
     return f"encoder: {encoder_words(run)}; decoder: {decoder_words(run)}; {passed}"
 
 
+def encoder_kind(run: Run) -> str:
+    """recurrent, convolution or transformer. Runs of old know the first alone, and do not say so."""
+    return str(run.recipe["model"]["encoder"].get("kind", "recurrent"))
+
+
 def encoder_words(run: Run) -> str:
-    """The encoder in a few words: cell, layers, units, directions."""
-    return _stack_words(run.recipe["model"]["encoder"])
+    """The encoder in a few words: cell, layers, units, directions; or what else it is."""
+    told = run.recipe["model"]["encoder"]
+    words = {"convolution": _convolution_words, "transformer": _transformer_words}
+    return words.get(encoder_kind(run), _stack_words)(told)
 
 
 def decoder_words(run: Run) -> str:
-    """The decoder likewise; what it does not say it has from the encoder. It reads in one direction."""
+    """The decoder likewise; what it does not say it has from the encoder's settings. It reads in one direction."""
     return _stack_words(_decoder(run))
 
 
@@ -45,11 +52,27 @@ def _decoder(run: Run) -> dict[str, Any]:
 
 
 def _stack_words(told: Mapping[str, Any]) -> str:
-    depth, both = told.get("num_layers", 1), told.get("bidirectional")
-    layers = "one layer" if depth == 1 else f"{depth} layers"
-    return f"{'bidirectional' if both else 'unidirectional'} {_cell(told)}, {layers} of {told['hidden_size']} units" + (
+    both = told.get("bidirectional")
+    way = "bidirectional" if both else "unidirectional"
+    return f"{way} {_cell(told)}, {_layers(told)} of {told['hidden_size']} units" + (
         " in each direction" if both else ""
     )
+
+
+def _convolution_words(told: Mapping[str, Any]) -> str:
+    way = "convolution" if told.get("bidirectional") else "causal convolution"
+    dilated = ", dilated" if told.get("dilated") and told.get("num_layers", 1) > 1 else ""
+    return f"{way}, {_layers(told)} of {told['hidden_size']} filters {told.get('width')} steps wide{dilated}"
+
+
+def _transformer_words(told: Mapping[str, Any]) -> str:
+    way = "Transformer" if told.get("bidirectional") else "causal Transformer"
+    return f"{way}, {_layers(told)} of {told['hidden_size']} units with {told.get('heads')} attention heads"
+
+
+def _layers(told: Mapping[str, Any]) -> str:
+    depth = told.get("num_layers", 1)
+    return "one layer" if depth == 1 else f"{depth} layers"
 
 
 def _cell(told: Mapping[str, Any]) -> str:
@@ -88,11 +111,16 @@ def _language_model(run: Run) -> str:
         f" In training each batch is scored over its own tokens and {told.get('samples'):,} drawn ones (sampled "
         "softmax); scores are over all tokens."
     ) * (told.get("output") == "sampled")
+    smoothing = told.get("label_smoothing")
+    smoothed = f" with label smoothing {smoothing:g}" if smoothing else ""
+    passage = run.recipe.get("passage")
+    elsewhere = f" and reading goes on elsewhere after about {passage:,} tokens" if passage else ""
     return (
         f"A {'piece of a word' if level == 'subword' else level} is a vector of {size} numbers. Encoder: "
         f"{encoder_words(run)}. A linear layer scores every token that could come next.{tied} Loss: cross-entropy of "
-        f"the next token.{sampled} The text is read at {run.recipe['training'].get('batch_size')} places side by side; "
-        f"the state is carried on, back-propagation is cut after {run.recipe.get('bptt')} tokens (truncated BPTT)."
+        f"the next token{smoothed}.{sampled} The text is read at {run.recipe['training'].get('batch_size')} places side by side; "
+        f"the state is carried on{elsewhere}, back-propagation is cut after {run.recipe.get('bptt')} tokens (truncated "
+        "BPTT)."
     )
 
 
@@ -227,10 +255,11 @@ def _encoder_decoder(run: Run) -> str:
     text, told = run.recipe.get("text", {}), run.recipe["model"]
     joint = "one vocabulary for both sides" if text.get("joint") else "a vocabulary for each side"
     size = (told.get("embedding") or {}).get("size")
+    final = ", and a final state" if encoder_kind(run) == "recurrent" else ""
     points = [
         f"Input: source and target become {text.get('level', 'word')} tokens{_cut(text)} ({joint}), each a vector of "
         f"{size} numbers learned with the rest (embedding){_tied(told)}.",
-        "Encoder: reads the whole source and gives an output for each of its tokens, and a final state. Decoder: "
+        f"Encoder: reads the whole source and gives an output for each of its tokens{final}. Decoder: "
         "writes the target token by token; each token it has written is its next input.",
         f"How the context is passed: {context_words(run)}.",
         f"Training: {_loss_words(run)}.",
@@ -279,7 +308,7 @@ def context_words(run: Run) -> str:
         )
     if context == "every-step":
         return (
-            f"{bridge}, and the encoder's last output stands beside every input of the decoder and before its output "
+            f"{bridge}, and {_summary(run)} stands beside every input of the decoder and before its output "
             "layer (Cho et al. 2014). No attention: a vector of fixed size has to hold the whole source"
         )
     return (
@@ -288,10 +317,17 @@ def context_words(run: Run) -> str:
     )
 
 
+def _summary(run: Run) -> str:
+    """What an encoder that has read a source comes to in one vector."""
+    return "the encoder's last output" if encoder_kind(run) == "recurrent" else "the mean of the encoder's outputs"
+
+
 def _bridge_words(run: Run) -> str:
     told, bridge = run.recipe["model"]["encoder"], setting(run, "model.bridge")
     if bridge == "zero":
         return "the decoder starts from a state of zeros (no bridge)"
+    if encoder_kind(run) != "recurrent":
+        return f"{_summary(run)} becomes the decoder's first state through a linear layer for each state (tanh for h)"
     decoder, both = _decoder(run), 2 if told.get("bidirectional") else 1
     same = told["cell"] == decoder["cell"] and both * told["hidden_size"] == decoder["hidden_size"]
     ends = "the encoder's final state" + (", both directions side by side," if both == 2 else "")

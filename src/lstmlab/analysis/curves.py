@@ -1,5 +1,6 @@
 """Learning curves: loss and scores by epoch, the verdict on them, how they were measured."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,36 +8,84 @@ import numpy as np
 from lstmlab.analysis.architecture import PAIRS
 from lstmlab.analysis.comparison import main_score
 from lstmlab.analysis.outputs import target_tokens
-from lstmlab.analysis.verdict import Curves, History, Verdict, series, verdict
+from lstmlab.analysis.verdict import Curves, History, Known, Observation, Verdict, series, verdict
 from lstmlab.metrics import SCORES
 from lstmlab.report import Figure, Section, number
 from lstmlab.training.run import Run
 
-__all__ = ["Curves", "Verdict", "judge", "section", "series", "verdict"]
+__all__ = ["Curves", "Known", "Observation", "Verdict", "judge", "known", "section", "series", "verdict"]
 
 
 def judge(run: Run) -> Verdict:
     """The verdict on a run, beside what a blind guess reaches on its test part."""
-    known: dict[str, float] = {}
-    if run.finished:
-        majority = run.metrics.get("baseline", {}).get("majority class", {}).get("accuracy")
-        if majority is not None:
-            known["baseline"] = float(majority)
-        elif run.recipe["task"] == "forecasting" and run.predictions:
-            shown = np.array([value for row in run.predictions for value in (*row["input"], *row["target"])], float)
-            # The loss is taken in scaled units, in which a standardised series has the variance 1.
-            known["blind_loss"] = 1.0 if run.recipe["data"].get("scale") == "standard" else float(shown.var())
-    if run.recipe["task"] == "language-model":
-        known["blind_loss"] = float(np.log(max(len((run.saved_task.get("encoder") or {}).get("vocabulary", ())), 2)))
-    if run.recipe["task"] in PAIRS and (tokens := target_tokens(run)):
-        known["blind_loss"] = float(np.log(tokens))
-    return verdict(run.history, **known)
+    return verdict(run.history, known(run))
+
+
+def known(run: Run) -> Known:
+    """What the run's other files say that helps to judge its history."""
+    training, parts = run.recipe["training"], run.summary["data"].get("parts", {})
+    optimizer, encoder = training["optimizer"], run.recipe["model"].get("encoder") or {}
+    found: dict[str, Any] = {
+        "method": optimizer.get("method"),
+        "momentum": optimizer.get("momentum", 0.0) if optimizer.get("method") == "sgd" else 0.0,
+        "clip": optimizer.get("clip"),
+        "rate": optimizer.get("learning_rate"),
+        "per_token": run.recipe["task"] in (*PAIRS, "language-model"),
+        "hidden_size": encoder.get("hidden_size"),
+    }
+    task = run.recipe["task"]
+    if task in ("classification", "pairs", "tagging"):
+        found |= _of_labels(run)
+    if task in ("classification", "pairs"):
+        found |= {"train_examples": parts.get("train"), "valid_examples": parts.get("valid")}
+    if task == "forecasting":
+        found |= _of_series(run)
+    if task == "language-model":
+        found["blind_loss"] = float(np.log(max(len((run.saved_task.get("encoder") or {}).get("vocabulary", ())), 2)))
+    if task in PAIRS and (tokens := target_tokens(run)):
+        found["blind_loss"] = float(np.log(tokens))
+    return Known(**found)
+
+
+def _of_labels(run: Run) -> dict[str, Any]:
+    """Classes: how often the most frequent one is right, what a guess by their shares loses, what an untrained model
+    does. Of a tagger only the last: the most frequent tag of each word is no blind guess."""
+    names = run.saved_task.get("labels") or run.saved_task.get("tags") or ()
+    found: dict[str, Any] = {"start_loss": float(np.log(len(names)))} if len(names) > 1 else {}
+    if run.recipe["task"] == "tagging" or not run.finished:
+        return found
+    majority = run.metrics.get("baseline", {}).get("majority class", {}).get("accuracy")
+    labels = [str(row["target"]) for row in run.predictions if row.get("target") is not None and "probabilities" in row]
+    if names:
+        found["classes"] = len(names)
+    if majority is not None and labels:
+        shares = np.unique(labels, return_counts=True)[1] / len(labels)
+        # Of a small test part the class that is most frequent in training may be less than its share.
+        found |= {
+            "baseline": max(float(majority), 1 / max(len(names), 1)),
+            "blind_loss": float(-(shares * np.log(shares)).sum()),
+        }
+    return found
+
+
+def _of_series(run: Run) -> dict[str, Any]:
+    """A series: its variance, in the scaled units that its loss has."""
+    if not run.finished or not run.predictions:
+        return {}
+    shown = np.array([value for row in run.predictions for value in (*row["input"], *row["target"])], float)
+    plain = run.recipe["data"].get("scale") != "standard"
+    blind, square = (float(shown.var()), float((shown**2).mean())) if plain else (1.0, 1.0)
+    model = run.recipe["model"]
+    # One that begins at the last value is off by the difference of two values, which has twice their variance at most.
+    follows = model.get("change") or model.get("normalise", "none") != "none"
+    return {"blind_loss": blind, "start_loss": 2 * blind if follows else square}
 
 
 def section(run: Run) -> Section:
     """Loss and scores by epoch, and what they say."""
     history, found = run.history, judge(run)
-    told = [found.evidence, _measured(run)] if history else []
+    told = [one.sentence for one in found.also]
+    told += [found.evidence, _measured(run)] if history else []
     if found.best_epoch is not None:
         told.append(_kept(run, found.best_epoch))
     return Section("Training", found.sentence, " ".join(filter(None, told)), figures=_figures(history, found, run))
@@ -96,11 +145,15 @@ def _figures(history: History, found: Verdict, run: Run) -> list[Figure]:
     # An encoder-decoder has another score to show in the place where others show their schedule.
     varies = bool(np.ptp(rates) > 0) and not pair
     count = len(panels) + varies
+    marks = [(one.epoch, one.kind) for one in found.observations if one.epoch not in (None, found.best_epoch)]
 
     def draw(figure: Any) -> None:
         axes = iter(figure.subplots(1, count, squeeze=False)[0])
         for score, title, scale in panels:
-            _draw_curve(next(axes), history, score, title, scale, found.best_epoch)
+            panel = next(axes)
+            _draw_curve(panel, history, score, title, scale, found.best_epoch)
+            if score == "loss":
+                _mark(panel, marks)
         if varies:
             panel = next(axes)
             panel.plot([row["epoch"] for row in history], rates, "o-" if len(history) < 30 else "-", color="#4D4D4D")
@@ -109,6 +162,9 @@ def _figures(history: History, found: Verdict, run: Run) -> list[Figure]:
             _whole_epochs(panel)
 
     marked = "" if found.best_epoch is None else " The dashed line marks the epoch of least validation loss."
+    if marks:
+        told = [f"epoch {epoch} ({', '.join(kind for at, kind in marks if at == epoch)})" for epoch, _ in marks]
+        marked += f" Dotted: {' and '.join(dict.fromkeys(told))}."
     return [
         Figure(
             "curves",
@@ -161,6 +217,12 @@ def _draw_curve(axes: Any, history: History, score: str, title: str, scale: floa
         axes.legend()
     axes.set(title=title.split(" (")[0], xlabel="Epoch", ylabel=title)
     _whole_epochs(axes)
+
+
+def _mark(axes: Any, marks: Sequence[tuple[int | None, str]]) -> None:
+    """A dotted line where something happens."""
+    for epoch in dict.fromkeys(epoch for epoch, _ in marks):
+        axes.axvline(epoch, color="#1f2933", linestyle=":", linewidth=1.4)
 
 
 def _whole_epochs(axes: Any) -> None:

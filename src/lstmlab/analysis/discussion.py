@@ -14,6 +14,7 @@ from lstmlab.analysis import (
     overview,
     scarcity,
     sentences,
+    standing,
     taggings,
 )
 from lstmlab.analysis.answers import Answers, by_length
@@ -25,6 +26,12 @@ from lstmlab.training.run import Run
 
 def discussion(run: Run) -> Section:
     """Strengths, weaknesses, what a bad output looks like, what to try next; each by a rule from the run's numbers."""
+    told, following = assessment(run), improvements(run)
+    return Section("Observations", told.claim, f"{told.evidence}\n\n{following.evidence}")
+
+
+def assessment(run: Run) -> Section:
+    """Strengths, weaknesses, what a bad output looks like."""
     verdict = curves.judge(run)
     good, bad = _assess(run, verdict)
     parts = [
@@ -32,12 +39,14 @@ def discussion(run: Run) -> Section:
         _block("Strengths", good or ["None that these numbers show."]),
         _block("Weaknesses", bad or ["None that these numbers show."]),
         _block("What a bad output looks like, and why", _bad_outputs(run)),
-        _block(
-            "What to try next (the words at the end of a point go behind the command under “How to reproduce”)",
-            advice.points(run, verdict),
-        ),
     ]
     return Section("Observations", _summary(run, verdict), "\n\n".join(filter(None, parts)))
+
+
+def improvements(run: Run) -> Section:
+    """What to try next."""
+    head = "What to try next (the words at the end of a point go behind the command under “How to reproduce”)"
+    return Section("Improvements and next steps", "", _block(head, advice.points(run, curves.judge(run))))
 
 
 def _block(title: str, points: list[str]) -> str:
@@ -75,6 +84,9 @@ def _assess(run: Run, verdict: curves.Verdict) -> tuple[list[str], list[str]]:
             (good if found.beaten else bad).append(found.words)
     if verdict.kind != "too short to tell":
         (good if verdict.kind == "sound" else bad).append(verdict.sentence)
+    bad += [one.sentence for one in verdict.also]
+    if short := standing.only_short(run):
+        bad.append(short.sentence)
     if errors.applies(run):
         _assess_answers(run, Answers.of(run), good, bad)
     if forecasts.applies(run):

@@ -1,10 +1,17 @@
 """A run written up: problem, model, training, scores, mistakes, what to make of it, and how to get the same again."""
 
+import re
 import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
 
 from lstmlab.analysis import (
     ANALYSES,
+    Analysis,
     alignments,
     curves,
     errors,
@@ -12,44 +19,141 @@ from lstmlab.analysis import (
     horizons,
     overlap,
     overview,
+    prompts,
     sentences,
+    standing,
     taggings,
 )
 from lstmlab.analysis.answers import Answers
-from lstmlab.analysis.architecture import listed, model_words
-from lstmlab.analysis.discussion import discussion
+from lstmlab.analysis.architecture import context_words, listed, model_words, search_words
+from lstmlab.analysis.discussion import assessment, improvements
+from lstmlab.analysis.effect import effect
+from lstmlab.analysis.outlines import OUTLINES, Pieces, compose, left
 from lstmlab.analysis.outputs import Outputs
+from lstmlab.analysis.pseudocode import objectives, printed, pseudocode
 from lstmlab.analysis.variety import Variety
-from lstmlab.errors import InputError
+from lstmlab.errors import InputError, unknown
 from lstmlab.metrics import SCORES, format_score
 from lstmlab.report import Document, Section, excerpt
 from lstmlab.report.text import Value
+from lstmlab.tasks.task import SEQ2SEQ, Outline
 from lstmlab.training.run import Run
 
 NOTES = "notes.md"
 
 
-def document(run: Run) -> Document:
+@dataclass(frozen=True)
+class Wishes:
+    """How somebody wants a report; what is None stays as the recipe has it."""
+
+    outline: Outline | None = None
+    prompts: bool | None = None
+    title: str | None = None
+    author: str | None = None
+    course: str | None = None
+    recipe: str | None = None
+    """Where the command to reproduce finds the recipe."""
+
+    def of(self, run: Run) -> "Wishes":
+        """The same, what is open filled in from the run's recipe. Raises InputError for an outline it cannot have."""
+        about, report = run.recipe.get("about", {}), run.recipe.get("report", {})
+        whole: dict[str, Any] = {"outline": "standard", "prompts": False} | report | about
+        told = {name: whole.get(name, "") if value is None else value for name, value in vars(self).items()}
+        if told["outline"] not in OUTLINES:
+            raise unknown("outline", told["outline"], OUTLINES)
+        if told["outline"] == "seq2seq" and run.recipe["task"] not in SEQ2SEQ:
+            raise InputError(
+                f"outline=seq2seq goes through encoder, decoder and search, and {run.title} is of "
+                f"{run.recipe['task']}: take standard, bootcamp or lab-record"
+            )
+        return Wishes(**told)
+
+
+def document(run: Run, wishes: Wishes | None = None) -> Document:
     """The whole report of a run. Its date is the run's, so the same run gives the same bytes."""
-    recipe = run.recipe
-    about = recipe.get("about", {})
-    title = about.get("title") or recipe.get("summary") or recipe.get("name") or run.title
-    sections = [one.section(run) for one in ANALYSES.values() if one.applies(run)]
+    asked = (wishes or Wishes()).of(run)
+    summary = run.recipe.get("summary") or run.recipe.get("name") or run.title
+    pieces = Pieces(_makers(run, asked))
+    assert asked.outline is not None
+    sections = compose(asked.outline, pieces)
+    if lost := left(pieces.refused, _missing(run)):
+        sections.append(lost)
     return Document(
-        title=excerpt(title, 200).rstrip("."),
-        author=about.get("author", ""),
-        course=about.get("course", ""),
-        subtitle=excerpt(recipe.get("summary", ""), 300) if about.get("title") else "",
-        date=_date(run.environment["started"]),
-        facts=_facts(run),
-        sections=[*sections, discussion(run), *_notes(run), reproduce(run)],
+        title=excerpt(asked.title or summary, 200).rstrip("."),
+        author=asked.author or "",
+        course=asked.course or "",
+        subtitle=excerpt(run.recipe.get("summary", ""), 300) if asked.title else "",
+        date=date_words(run.environment["started"]) if _there(run, "environment.json") else "",
+        facts=[fact for fact in _facts(run) if not (asked.prompts and fact[0] == "Training")],
+        sections=answered(sections, run.folder),
+        most_pages=4,
     )
+
+
+def _makers(run: Run, asked: Wishes) -> dict[str, Callable[[], Section | None]]:
+    """Everything a report can have, by name."""
+    shown = {key: one for key, one in ANALYSES.items() if one.reported(run)}
+    made: dict[str, Callable[[], Section | None]] = {key: partial(_analysed, one, run) for key, one in shown.items()}
+    made |= {
+        "aim": lambda: Section("Aim", "", overview.aim(run), generated=False),
+        "introduction": lambda: introduction(run),
+        "preprocessing": lambda: replace(overview.data(run, aimed=False), title="Data and preprocessing"),
+        "objectives": lambda: objectives(run),
+        "pseudocode": lambda: pseudocode(run),
+        "printed": lambda: printed(run),
+        "search": lambda: Section("", "", f"Search: {search_words(run)}.", generated=False),
+        "fixed": lambda: Section("", "", f"How the context is passed: {context_words(run)}.", generated=False),
+        "assessment": lambda: assessment(run),
+        "observed": lambda: Section("Observations", "", "\n".join(f"- {one}" for one in observations(run))),
+        "improvements": lambda: improvements(run),
+        "effect": lambda: effect(run),
+        "notes": lambda: next(iter(notes(run.folder)), None),
+        "reproduce": lambda: reproduce(run, asked.recipe),
+    }
+    return {key: partial(_asked, key, make, run) for key, make in made.items()} if asked.prompts else made
+
+
+def _analysed(one: Analysis, run: Run) -> Section | None:
+    return (one.brief or one.section)(run) if one.applies(run) else None
+
+
+def _asked(key: str, make: Callable[[], Section | None], run: Run) -> Section | None:
+    section = make()
+    return None if section is None else prompts.asked(key, section, run)
+
+
+def introduction(run: Run) -> Section:
+    """The problem, what was built, what came out."""
+    told = [overview.aim(run), f"The model: {model_words(run)}.", excerpt(str(run.recipe.get("summary", "")), 300)]
+    claim = overview.Comparison.of(run).words if overview.has_scores(run) else ""
+    return Section("Introduction", claim, " ".join(filter(None, told)))
+
+
+FILES = {
+    "history.jsonl": "the learning curves and what they show are left out",
+    "metrics.json": "scores, baselines and everything measured on the test part are left out",
+    "predictions.jsonl": "scores and all sections on the model's answers are left out",
+    "summary.json": "data, preprocessing, sizes and all that needs them are left out",
+    "environment.json": "the date, and how to get the same numbers, are left out",
+    "model.safetensors": "what needs the weights themselves is left out: exact sizes in the drawing, gates, gradients",
+    "task.json": "what needs the vocabulary or labels is left out",
+}
+"""Files of a run, and what a report lacks without them."""
+
+
+def _missing(run: Run) -> dict[str, str]:
+    return {name: lost for name, lost in FILES.items() if not _there(run, name)}
+
+
+def _there(run: Run, name: str) -> bool:
+    return (run.folder / name).is_file()
 
 
 def observations(run: Run) -> list[str]:
     """What the run shows, a sentence each: its score beside the baselines, the verdict, and what else stands out."""
     told = [overview.Comparison.of(run).words] if overview.has_scores(run) else []
-    told.append(curves.judge(run).sentence)
+    told += [one.sentence for one in curves.judge(run).observations]
+    told += [one.sentence for one in [standing.only_short(run)] if one]
     if errors.applies(run):
         answers = Answers.of(run)
         told.append(errors.claim(answers))
@@ -73,7 +177,7 @@ def observations(run: Run) -> list[str]:
     return told
 
 
-def _date(started: str) -> str:
+def date_words(started: str) -> str:
     """2026-02-03T04:05:06+0000 as 3 February 2026, in English whatever the computer's language."""
     months = ("January February March April May June July August September October November December").split()
     try:
@@ -84,21 +188,36 @@ def _date(started: str) -> str:
 
 
 def _facts(run: Run) -> list[tuple[str, Value]]:
-    facts: list[tuple[str, Value]] = [
-        ("Data", excerpt(run.summary["data"]["name"], 60)),
-        ("Model", model_words(run)),
-    ]
-    if overview.has_scores(run):
-        found = overview.Comparison.of(run)
+    """The head of a report: what of it the run's files know."""
+    known = {name: _there(run, f"{name}.json") for name in ("summary", "environment")}
+    facts: list[tuple[str, Value]] = []
+    if known["summary"]:
+        facts.append(("Data", excerpt(run.summary["data"]["name"], 60)))
+    facts.append(("Model", model_words(run)))
+    found = _known(lambda: overview.Comparison.of(run)) if overview.has_scores(run) else None
+    if found is not None:
         facts.append((f"Test {_title(found.score)}", format_score(found.score, found.value)))
         if found.rival is not None:
             facts.append(
                 ("Best baseline", f"{format_score(found.score, found.rival_value)} ({excerpt(found.rival, 40)})")
             )
-    facts.append(("Training", curves.judge(run).kind))
-    if run.finished:
-        facts.append(("Trained in", f"{_duration(run.metrics['train_seconds'])} on {run.environment['device']}"))
+    verdict = _known(lambda: curves.judge(run))
+    if verdict is not None:
+        facts.append(("Training", verdict.kind))
+    if run.finished and known["environment"]:
+        facts.append(("Trained in", f"{duration(run.metrics['train_seconds'])} on {run.environment['device']}"))
     return [*facts, ("Run", excerpt(run.title, 80))]
+
+
+T = TypeVar("T")
+
+
+def _known(find: Callable[[], T]) -> T | None:
+    """What can be found; None without the files it needs, which the report names at its end."""
+    try:
+        return find()
+    except (InputError, KeyError):
+        return None
 
 
 def _title(score: str) -> str:
@@ -107,14 +226,15 @@ def _title(score: str) -> str:
     return title if any(letter.isupper() for letter in title[1:]) else title.lower()
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """75 → 1 min 15 s."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 
-def _notes(run: Run) -> list[Section]:
-    """The author's own words, where the run's folder has them."""
-    path = run.folder / NOTES
+def notes(folder: Path) -> list[Section]:
+    """The author's own words, where the folder of a run or study has them."""
+    path = folder / NOTES
     if not path.is_file():
         return []
     try:
@@ -123,13 +243,32 @@ def _notes(run: Run) -> list[Section]:
         raise InputError(f"{path}: notes are UTF-8 text; byte {error.start} is not. Save the file as UTF-8") from error
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
-    return [Section("Notes", "In the author's own words.", text)] if text else []
+    return [Section("Notes", "In the author's own words.", text, generated=False)] if text else []
+
+
+HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
+
+
+def answered(sections: Sequence[Section], folder: Path) -> list[Section]:
+    """What stands in the notes under the title of a section goes into that section; the rest stays where notes are."""
+    by_title = {section.title.casefold(): section for section in sections}
+    text = next((section.evidence for section in sections if section.title == "Notes"), "")
+    parts = HEADING.split(text)
+    found, rest = {}, [parts[0]]
+    for title, body in zip(parts[1::2], parts[2::2], strict=True):
+        if title.casefold() in by_title and title != "Notes":
+            found[title.casefold()] = body.strip()
+        else:
+            rest.append(f"{title}:\n{body}")
+    made = [replace(section, answer=found.get(section.title.casefold(), "")) for section in sections]
+    made = [replace(one, evidence="\n\n".join(rest).strip()) if one.title == "Notes" else one for one in made]
+    return [one for one in made if one.title != "Notes" or one.evidence]
 
 
 # ---- The same again
 
 
-def reproduce(run: Run) -> Section:
+def reproduce(run: Run, recipe: str | None = None) -> Section:
     """The command, and everything the numbers depend on."""
     told, training = run.environment, run.recipe["training"]
     if training.get("minutes"):
@@ -143,8 +282,8 @@ def reproduce(run: Run) -> Section:
     threads = told["threads"]
     facts = [f"Seed {told['seed']}, device {told['device']}, {threads} thread{'s' * (threads != 1)}; {told_versions}."]
     if run.finished:
-        facts.append(f"Training took {_duration(run.metrics['train_seconds'])}, everything together "
-                     f"{_duration(run.metrics['total_seconds'])}.")  # fmt: skip
+        facts.append(f"Training took {duration(run.metrics['train_seconds'])}, everything together "
+                     f"{duration(run.metrics['total_seconds'])}.")  # fmt: skip
     commit = told.get("git_commit")
     by = f" by: {excerpt(str(told['command']), 300)}" if told.get("command") else "."
     at = f" at git commit {str(commit)[:12]}" if commit else ""
@@ -152,7 +291,7 @@ def reproduce(run: Run) -> Section:
         "Equal numbers need equal versions, device and number of threads; elsewhere they agree closely, but not to the "
         "last digit."
     )
-    again = f"lstmlab train {shlex.quote(str(run.folder / 'recipe.yaml'))}"
+    again = f"lstmlab train {shlex.quote(recipe or str(run.folder / 'recipe.yaml'))}"
     started = f"Started {excerpt(str(told['started']), 40)}{at}{by}"
     lines = ["```", excerpt(again, 400), "```", "", " ".join([*facts, started])]
     return Section("How to reproduce", claim, "\n".join(lines))

@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from lstmlab.analysis.architecture import PAIRS, setting
+from lstmlab.analysis.architecture import PAIRS, encoder_kind, setting
 from lstmlab.report import Table, excerpt
 from lstmlab.training.run import Run
 
 _SETTINGS = (  # what a reader asks for first: a name, where it stands
+    ("encoder", "model.encoder.kind"),
     ("cell", "model.encoder.cell"),
+    ("steps a filter sees", "model.encoder.width"),
+    ("dilated filters", "model.encoder.dilated"),
+    ("attention heads", "model.encoder.heads"),
     ("layers", "model.encoder.num_layers"),
     ("hidden units", "model.encoder.hidden_size"),
     ("cell of the decoder", "model.decoder.cell"),
@@ -36,6 +40,7 @@ _SETTINGS = (  # what a reader asks for first: a name, where it stands
     ("noise on the inputs", "model.input_noise"),
     ("vocabulary dropout", "model.embedding.vocabulary_dropout"),
     ("tokens of back-propagation", "bptt"),
+    ("tokens read in order", "passage"),
     ("vocabulary at most", "text.vocabulary_size"),
     ("turns read", "data.turns"),
     ("scaling", "data.scale"),
@@ -57,13 +62,27 @@ _SETTINGS = (  # what a reader asks for first: a name, where it stands
     ("longest output", "decoding.max_length"),
     ("seed", "seed"),
 )
+# What one kind of encoder has and the others do not; the last are a decoder's too, which is always recurrent.
+_CELL = ("model.encoder.cell",)
+_STACK = tuple(
+    f"model.encoder.{name}"
+    for name in (
+        "initialisation", "forget_bias", "layer_norm", "recurrent_dropout", "zoneout", "zoneout_memory", "weight_drop"
+    )
+)  # fmt: skip
+_OWN = {
+    "recurrent": (*_CELL, *_STACK),
+    "convolution": ("model.encoder.width", "model.encoder.dilated"),
+    "transformer": ("model.encoder.heads",),
+}
 # Values that say no more than that nothing is on.
-_OFF = {"batches per step": 1, "epochs averaged": 1, "layer normalisation": "none"}
+_OFF = {"encoder": "recurrent", "batches per step": 1, "epochs averaged": 1, "layer normalisation": "none"}
 
 
 def settings_table(run: Run) -> Table:
     """The settings a reader asks for first."""
-    found = [(name, setting(run, path)) for name, path in _SETTINGS]
+    idle = _idle(run)
+    found = [(name, setting(run, path)) for name, path in _SETTINGS if path not in idle]
     kept = [
         (name, _shown(value))
         for name, value in found
@@ -71,6 +90,13 @@ def settings_table(run: Run) -> Table:
     ]
     told = " What passes the context and searches is told above." if run.recipe["task"] in PAIRS else ""
     return pairs("Settings.", kept, f"What is switched off is left out; recipe.yaml has every setting.{told}")
+
+
+def _idle(run: Run) -> set[str]:
+    """Settings of other kinds of encoder than the run's."""
+    kind = encoder_kind(run)
+    others = {path for name, paths in _OWN.items() if name != kind for path in paths}
+    return others - set(_STACK) if run.recipe["task"] in PAIRS else others
 
 
 def _shown(value: Any) -> str:

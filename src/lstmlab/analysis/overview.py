@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lstmlab.analysis import dataflow, recurrence
 from lstmlab.analysis.architecture import (
     PAIRS,
     architecture,
@@ -14,6 +15,7 @@ from lstmlab.analysis.architecture import (
 )
 from lstmlab.analysis.comparison import Comparison, baselines
 from lstmlab.analysis.hyperparameters import settings_table
+from lstmlab.errors import InputError
 from lstmlab.metrics import SCORES, format_score
 from lstmlab.report import Section, Table, excerpt, number
 from lstmlab.report.text import Value
@@ -27,14 +29,16 @@ PARTS = {"train": "training", "valid": "validation", "test": "test"}
 # ---- Data
 
 
-def data(run: Run) -> Section:
-    """Source, licence, parts, every step done, and one example on its way to a tensor."""
+def data(run: Run, *, aimed: bool = True) -> Section:
+    """What is to be learned (with `aimed`), source, licence, parts, every step done, and one example on its way to a
+    tensor."""
     told = run.summary["data"]
     parts = told.get("parts", {})
     counts = [f"{count:,} {PARTS.get(part, part)}" for part, count in parts.items()]
     things = "lines" if run.recipe["task"] == "language-model" else "examples"
     claim = f"{excerpt(told['name'], 60)}: {listed(counts)} {things}." if counts else f"{excerpt(told['name'], 60)}."
-    lines = [f"{_aim(run)} {_sentence(excerpt(told.get('description', ''), 600))}".strip(), _source(told)]
+    described = _sentence(excerpt(told.get("description", ""), 600))
+    lines = [f"{aim(run)} {described}".strip() if aimed else described, _source(told)]
     if told.get("steps"):
         steps = [excerpt(step, 400) for step in told["steps"]]
         head = "What was done to the data, in order:"
@@ -50,7 +54,7 @@ def data(run: Run) -> Section:
     return Section("Problem and data", claim, "\n\n".join(filter(None, lines)))
 
 
-def _aim(run: Run) -> str:
+def aim(run: Run) -> str:
     """What is to be learned."""
     asked = run.recipe["data"]
     if run.recipe["task"] == "forecasting":
@@ -108,7 +112,7 @@ def _sentence(text: str) -> str:
 
 
 def model(run: Run) -> Section:
-    """The architecture in words, its layers, the settings that matter."""
+    """The architecture in words and drawn, its layers, its cell."""
     layers = run.summary.get("layers", [])
     count = sum(int(row[2]) for row in layers)
     rows: list[list[Value]] = [
@@ -120,6 +124,7 @@ def model(run: Run) -> Section:
                 "Layers.",
                 ["Layer", "Shape", "Parameters"],
                 [*rows, ["in all", "", count]],
+                minor=True,  # the drawing has these numbers too
             )
         ]
         if rows and run.recipe["task"] not in PAIRS  # where the parts are few and told in a line
@@ -127,7 +132,17 @@ def model(run: Run) -> Section:
     )
     words = first_upper(model_words(run))
     claim = f"{words}{';' if run.recipe['task'] in PAIRS else ':'} {count:,} parameters." if rows else f"{words}."
-    return Section("Model", claim, architecture(run), [*tables, settings_table(run)])
+    evidence, figures = architecture(run), [dataflow.figure(run)]
+    try:
+        figures += filter(None, [recurrence.figure(run)])
+    except InputError as error:
+        evidence += f"\n\nThe cell is not drawn here: {excerpt(str(error), 300)}."
+    return Section("Model", claim, evidence, tables, figures)
+
+
+def settings(run: Run) -> Section:
+    """The settings of model and training that matter."""
+    return Section("Hyper-parameters", "", "", [settings_table(run)])
 
 
 # ---- Scores

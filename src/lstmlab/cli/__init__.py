@@ -43,7 +43,8 @@ def _root(
 
 def main() -> None:
     """Run a command; what a person can mend ends with one message and status 2."""
-    from lstmlab.cli import cells, chat, data, doctor, explore, learn, use  # noqa: F401  (each adds its commands)
+    # Each adds its commands.
+    from lstmlab.cli import cells, chat, compare, data, doctor, explore, learn, notebooks, use  # noqa: F401
     from lstmlab.cli.console import tell
 
     for stream in (sys.stdout, sys.stderr):

@@ -26,33 +26,53 @@ SIGNS = (
 
 @app.command()
 def cells(
-    action: Annotated[str | None, typer.Argument(metavar="[show]", help="show NAME prints one whole.")] = None,
+    action: Annotated[
+        str | None, typer.Argument(metavar="[show|card]", help="show NAME prints one whole; card NAME examines it.")
+    ] = None,
     name: Annotated[str | None, typer.Argument(help="A cell, or FILE.py:NAME for one of your own.")] = None,
     input_size: Annotated[int | None, typer.Option(min=1, help="Inputs, for the number of parameters.")] = None,
     hidden_size: Annotated[int | None, typer.Option(min=1, help="Units, for the number of parameters.")] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Write instead: .svg drawing, .tex .typ .mml equations, .html all, .py kernel.")
+        Path | None,
+        typer.Option(
+            help="Write instead: .svg drawing, .tex .typ .mml equations, .html all, .py kernel. Of a card: its folder."
+        ),
     ] = None,
+    minutes: Annotated[float | None, typer.Option(help="card: how long it may take, 15 at most (12).")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="card: a look within seconds, in which nothing learns.")
+    ] = False,
 ) -> None:
-    """List the cells, or show one: its equations, states, parameters, drawing and the Python they come from."""
-    if action is not None and (action != "show" or name is None):
-        meant = action if action != "show" else "NAME"
-        raise InputError(f"usage: lstmlab cells, or lstmlab cells show {shlex.quote(meant)}")
+    """List the cells, show one (equations, states, parameters, drawing, Python), or examine one on a card of one page:
+    its laws, speed, gradient reach, memory and a small language model beside LSTM and GRU."""
+    if action is not None and (action not in ("show", "card") or name is None):
+        meant = action if action not in ("show", "card") else "NAME"
+        verb = "card" if action == "card" else "show"
+        raise InputError(f"usage: lstmlab cells, or lstmlab cells {verb} {shlex.quote(meant)}")
     given = {"--input-size": input_size, "--hidden-size": hidden_size, "--output": output}
-    _refuse_idle([key for key, value in given.items() if value is not None], name, output)
+    of_card = {"--minutes": minutes, "--quick": quick or None}
+    typed = [key for key, value in (given | of_card).items() if value is not None]
+    _refuse_idle(typed, action, output)
     if name is None:
         _list()
+    elif action == "card":
+        from lstmlab.cli import card
+
+        card.make(name, output, minutes, quick)
     elif output is not None:
         _write(name, output)
     else:
         _show(name, input_size or SIZE, hidden_size or SIZE)
 
 
-def _refuse_idle(given: list[str], name: str | None, output: Path | None) -> None:
-    if name is None and given:
-        raise InputError(f"{given[0]} would have no effect: it belongs to lstmlab cells show NAME")
-    if output is not None and len(given) > 1:
-        raise InputError(f"{given[0]} would have no effect: a file holds the cell for all sizes")
+def _refuse_idle(typed: list[str], action: str | None, output: Path | None) -> None:
+    belongs = {"--input-size": "show", "--hidden-size": "show", "--minutes": "card", "--quick": "card"}
+    for key in typed:
+        home = belongs.get(key, "show")
+        if action is None or (key in belongs and action != home):
+            raise InputError(f"{key} would have no effect: it belongs to lstmlab cells {home} NAME")
+    if action == "show" and output is not None and len(typed) > 1:
+        raise InputError(f"{typed[0]} would have no effect: a file holds the cell for all sizes")
 
 
 def _list() -> None:

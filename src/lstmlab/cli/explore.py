@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,18 +25,25 @@ def recipes(
 
     if action is None:
         builtin = {name: catalogue.read_recipe(name) for name in catalogue.recipe_names()}
+        builtin |= {name: catalogue.read_study(name) for name in catalogue.study_names()}
         for group in GROUPS:
             rows = [[key, tree["summary"]] for key, tree in builtin.items() if tree.get("group") == group]
             if rows:
                 tell(f"\n{group}")
                 tell("\n".join(f"  {key:<18}{summary}" for key, summary in rows))
         tell("\nSee one whole: lstmlab recipes show NAME     Train one: lstmlab train NAME [key=value …]")
+        tell("Studies: lstmlab compare NAME")
         return
     if action != "show" or name is None:
         raise InputError("usage: lstmlab recipes, or lstmlab recipes show NAME")
     from lstmlab import request
     from lstmlab.recipe import describe, parse_overrides
 
+    if name in catalogue.study_names():
+        from lstmlab.studies import show_study
+
+        tell(show_study(name), end="")
+        return
     tell(describe(request.assemble(name, parse_overrides(changes or []))), end="")
 
 
@@ -66,11 +73,15 @@ def runs() -> None:
 
 
 @app.command()
-def report(run: Annotated[str | None, typer.Argument(help="A run; the newest where not given.")] = None) -> None:
-    """Write a run's report again: HTML, PDF and Markdown."""
+def report(
+    run: Annotated[str | None, typer.Argument(help="A run or a study; the newest run where not given.")] = None,
+) -> None:
+    """Write the report of a run or a study again: HTML, PDF and Markdown."""
     from lstmlab import api
+    from lstmlab.studies import open_study
+    from lstmlab.training.study import is_study
 
-    result = api.open_run(run)
+    result: Any = open_study(run) if run is not None and is_study(run) else api.open_run(run)
     with Console(sys.stderr) as console:
         console.activity("Writing the report")
         files = result.report()
@@ -81,19 +92,25 @@ def report(run: Annotated[str | None, typer.Argument(help="A run; the newest whe
 @app.command()
 def explain(
     run: Annotated[str | None, typer.Argument(help="A run, or what to explain of the newest.")] = None,
-    what: Annotated[str | None, typer.Argument(help="curves, errors, …; everything where not given.")] = None,
+    what: Annotated[str | None, typer.Argument(help="curves, errors, gates, …; everything where not given.")] = None,
+    example: Annotated[str, typer.Option(help="gates, contributions: the id of a test example.")] = "",
+    text: Annotated[list[str] | None, typer.Option(help="The same: a text of your own (pairs: twice).")] = None,
+    at: Annotated[int | None, typer.Option(help="Taggers, language models: which word or token, from 1.")] = None,
 ) -> None:
     """One analysis of a run in words, with its tables; figures go into the run's folder."""
     from lstmlab import api
     from lstmlab.analysis import ANALYSES
+    from lstmlab.errors import InputError
     from lstmlab.report import as_text, render
 
     if what is None and run in ANALYSES:
         run, what = None, run
+    if what is None and (example or text or at is not None):
+        raise InputError("say what to explain of the example: lstmlab explain RUN gates, or contributions")
     result = api.open_run(run)
     names = [what] if what else [name for name in ANALYSES if result.has(name)]
     for name in names:
-        section = result.explain(name)
+        section = result.explain(name, example=example, texts=text or (), at=at)
         tell(as_text(section))
         for figure in section.figures:
             tell(f"Figure: {render(figure, result.folder / 'figures')['svg']}")

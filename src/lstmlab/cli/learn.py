@@ -221,9 +221,16 @@ def _recipe(console: Console, what: str, changes: Sequence[str]) -> "Recipe":
 
 
 @app.command()
-def resume(run: Annotated[str | None, typer.Argument(help="A run; the newest where not given.")] = None) -> None:
-    """Go on with a run that was stopped or killed, to the last bit as if it had not been."""
+def resume(
+    run: Annotated[str | None, typer.Argument(help="A run or a study; the newest run where not given.")] = None,
+) -> None:
+    """Go on with a run that was stopped or killed, to the last bit as if it had not been; or with a study."""
     started = time.monotonic()
+    if run is not None and (Path(run) / "study.yaml").is_file():
+        from lstmlab.cli.compare import carry_on
+
+        carry_on(run)
+        return
     with Console() as console:
         console.activity("Starting PyTorch")
         from lstmlab import api

@@ -101,18 +101,18 @@ def spelled(way: str = "") -> Iterator[None]:
         raise InputError(told + (f"; {way}" if way and "belongs to sampling" in said else "")) from error
 
 
-def with_search(kind: type[Search]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_search(kind: type[Any], last: str = "search") -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a command these options: its last parameter, `search`, is what was typed of them."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = [one for one in inspect.signature(command).parameters.values() if one.name != "search"]
+        own = [one for one in inspect.signature(command).parameters.values() if one.name != last]
         names = [field.name for field in fields(kind)]
         added = [inspect.signature(kind).parameters[name] for name in names]
 
         @functools.wraps(command)
         def called(**given: Any) -> None:
-            search = kind(**{name: given.pop(name) for name in names})
-            command(**given, search=search)
+            typed = kind(**{name: given.pop(name) for name in names})
+            command(**given, **{last: typed})
 
         called.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
         called.__annotations__ = {one.name: one.annotation for one in (*own, *added)}

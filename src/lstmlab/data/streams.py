@@ -3,8 +3,13 @@
 Row r reads the r-th of B equal stretches of the text, so a batch holds B places of the text and the next one the places
 right after them: the state of a recurrent model can be carried from batch to batch (truncated back-propagation through
 time, Williams & Peng 1990). An epoch's plan depends on (length, settings, seed, number of the epoch) alone.
+
+With `passage` a stretch is not read to its end: each row goes on at another place of the text after about so many
+tokens, in an order drawn anew for every epoch. The same B places are then not read side by side in every epoch, and a
+state does not tell which part of the text it is in, which a model would otherwise learn by heart.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,8 +44,11 @@ class Streams:
     rows: int
     """Places read side by side; fewer in a text with fewer than `steps` tokens, or LEAST, for each."""
     steps: int
-    """Tokens of each row in a batch."""
+    """Most tokens of each row in a batch; a row's batches are of equal length, but for one token."""
     seed: int
+    passage: int | None = None
+    """Fewest tokens that are read in their order before a row goes on elsewhere, LEAST or more, and less than twice as
+    many; None reads on to the row's end."""
 
     def epoch(self, number: int) -> list[Stretch]:
         """The batches of one epoch, in order. Epochs begin a few tokens apart, so that cuts fall elsewhere each time;
@@ -48,10 +56,16 @@ class Streams:
         random = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, number])))
         usable = self.total - 1
         rows = max(1, min(self.rows, usable // max(self.steps, LEAST)))
+        rounds = 1 if self.passage is None else max(1, usable // (rows * self.passage))
         first = int(random.integers(min(self.steps, usable // (40 * rows)) + 1))
-        length = (usable - first) // rows
-        starts = first + length * np.arange(rows)
-        return [Stretch(starts + at, min(self.steps, length - at)) for at in range(0, length, self.steps)]
+        length = (usable - first) // (rows * rounds)
+        order = np.arange(rows) if self.passage is None else random.permutation(rows * rounds)
+        cuts = np.linspace(0, length, -(-length // self.steps) + 1).astype(np.int64).tolist()
+        return [
+            Stretch(first + length * chosen + begin, end - begin)
+            for chosen in order.reshape(rounds, rows)
+            for begin, end in itertools.pairwise(cuts)
+        ]
 
     def size(self, batch: Stretch) -> int:
         """Steps in a batch."""

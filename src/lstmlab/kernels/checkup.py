@@ -117,12 +117,12 @@ def writable(folder: Path) -> bool:
 
 def choice(cell: Cell, device: torch.device = CPU) -> kernels.Choice:
     """What runs a plain cell there, and why."""
-    return kernels.choose(cell, _drawn(cell, ODD)[1].to(device, torch.float32))
+    return kernels.choose(cell, drawn(cell, ODD)[1].to(device, torch.float32))
 
 
 def able(cell: Cell, device: torch.device = CPU) -> list[str]:
     """The kernels that run a plain cell there."""
-    weights = _drawn(cell, ODD)[1].to(device, torch.float32)
+    weights = drawn(cell, ODD)[1].to(device, torch.float32)
     return [kernel for kernel in kernels.KERNELS if kernels.runs(kernel, cell, weights)]
 
 
@@ -143,7 +143,7 @@ def examine(cell: Cell, names: Iterable[str], device: torch.device = CPU) -> Ite
 
 def race(cell: Cell, names: Iterable[str], device: torch.device = CPU) -> dict[str, float]:
     """Median seconds of a forward and backward pass by each kernel, in turns, in float32 on the common size."""
-    inputs, weights, _ = _drawn(cell, COMMON)
+    inputs, weights, _ = drawn(cell, COMMON)
     leaves, weights = _leaves(weights.to(device, torch.float32))
     leaves["inputs"] = inputs.values.to(device, torch.float32).requires_grad_()
     inputs = Padded(leaves["inputs"], inputs.lengths.to(device))
@@ -184,7 +184,7 @@ class _Trial:
 
     @classmethod
     def of(cls, cell: Cell, device: torch.device, size: Size) -> "_Trial":
-        inputs, weights, begin = _drawn(cell, size)
+        inputs, weights, begin = drawn(cell, size)
         single = (
             Padded(inputs.values.to(device, torch.float32), inputs.lengths.to(device)),
             weights.to(device, torch.float32),
@@ -205,7 +205,7 @@ class _Trial:
                 yield Finding(self.cell.name, kernel, str(self.device), name, *errors)
 
 
-def _drawn(cell: Cell, size: Size) -> tuple[Padded, Weights, State]:
+def drawn(cell: Cell, size: Size) -> tuple[Padded, Weights, State]:
     """Inputs, weights and first states in float64, the same ones every time; torch's own generator is left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

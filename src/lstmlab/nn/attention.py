@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from lstmlab.kernels.products import linear
-from lstmlab.recipe import Settings
+from lstmlab.recipe import FOLLOWS, Settings
 from lstmlab.types import Padded
 
 Kind = Literal["additive", "dot", "general", "concat"]
@@ -27,7 +27,7 @@ PORTION = 1 << 24
 class AttentionSettings(Settings):
     """How a decoder looks back at the source."""
 
-    kind: Kind = "general"
+    kind: Kind = Field(default="general", json_schema_extra=FOLLOWS)
     """additive: vᵀ tanh(W q + U k + b) (Bahdanau, Cho & Bengio 2015); dot, general and concat: Luong et al. 2015.
 
     dot: qᵀk, with a projection of k only where sizes differ; general: qᵀ W k; concat: vᵀ tanh(W [q; k]).

@@ -10,9 +10,9 @@ from torch.nn import functional
 from lstmlab.errors import InputError
 from lstmlab.kernels.weights import trim
 from lstmlab.nn.embedding import Embedding, EmbeddingSettings, Measurements
+from lstmlab.nn.encoder import EncoderSettings, make_encoder
 from lstmlab.nn.pooling import Pooling, join, segment
 from lstmlab.nn.ratios import MOST_BITS
-from lstmlab.nn.recurrent import Recurrent, RecurrentSettings
 from lstmlab.recipe import Settings
 from lstmlab.types import Padded
 
@@ -21,7 +21,7 @@ class ClassifierSettings(Settings):
     """From tokens to the scores of the classes."""
 
     embedding: EmbeddingSettings = EmbeddingSettings()
-    encoder: RecurrentSettings = RecurrentSettings()
+    encoder: EncoderSettings = EncoderSettings()
     pooling: tuple[Literal["last", "max", "mean", "attention"], ...] = ("max", "mean")
     """How the outputs of all steps become one vector; several stand side by side."""
     segment_length: int | None = Field(default=None, ge=1)
@@ -68,7 +68,7 @@ class Classifier(nn.Module):
             if features is None
             else Measurements(features)
         )
-        self.encoder = Recurrent.from_settings(settings.encoder, self.embedding.output_size)
+        self.encoder = make_encoder(settings.encoder, self.embedding.output_size)
         self.pooling = Pooling(settings.pooling, self.encoder.output_size, len(self.encoder.directions))
         self.output = nn.Linear(self.pooling.output_size, 1 if settings.single_unit else outputs)
 

@@ -94,7 +94,6 @@ class CRF(nn.Module):
         empty = lengths == 0
         return torch.stack(found[::-1], 1) * alive, total.masked_fill(empty, 0.0)
 
-    @torch.no_grad()
     def marginals(self, emissions: Padded) -> Float[Tensor, "B T K"]:
         """The probability of each tag at each step; zeros past each row's length."""
         scores = self._scores()

@@ -38,9 +38,13 @@ class DecoderSettings(Settings):
     """Training: part of the features set to zero before the layer that reads them out."""
 
     def stack(self, encoder: RecurrentSettings) -> RecurrentSettings:
-        """The decoder's recurrent stack: the encoder's in every setting that is not said otherwise, read forwards."""
+        """The decoder's recurrent stack: the encoder's in every setting that is not said otherwise, read forwards.
+
+        Where the encoder is no recurrent stack, what is set of one is set for the decoder.
+        """
         said = {name: getattr(self, name) for name in ("cell", "hidden_size", "num_layers") if getattr(self, name)}
-        return RecurrentSettings.model_validate({**encoder.model_dump(), **said, "bidirectional": False})
+        own = encoder.model_dump(include=set(RecurrentSettings.model_fields))
+        return RecurrentSettings.model_validate({**own, **said, "bidirectional": False})
 
 
 @dataclass(frozen=True)

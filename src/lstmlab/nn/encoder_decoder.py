@@ -19,7 +19,8 @@ from lstmlab.nn.attention import AttentionSettings
 from lstmlab.nn.cross_entropy import cross_entropy
 from lstmlab.nn.decoder import Context, Decoder, DecoderSettings, DecoderState
 from lstmlab.nn.embedding import Embedding, VectorSettings
-from lstmlab.nn.recurrent import Recurrent, RecurrentSettings
+from lstmlab.nn.encoder import EncoderSettings, make_encoder
+from lstmlab.nn.recurrent import RecurrentSettings
 from lstmlab.nn.stepping import States
 from lstmlab.recipe import Settings
 from lstmlab.types import Padded
@@ -31,7 +32,7 @@ class EncoderDecoderSettings(Settings):
     """From source tokens to target tokens."""
 
     embedding: VectorSettings = VectorSettings(size=256, deviation=0.1)
-    encoder: RecurrentSettings = RecurrentSettings(hidden_size=256)
+    encoder: EncoderSettings = EncoderSettings(hidden_size=256)
     decoder: DecoderSettings = DecoderSettings()
     context: Context = "attention"
     """How the source reaches the decoder, besides the bridge: not at all (state), as one vector beside every input
@@ -39,7 +40,8 @@ class EncoderDecoderSettings(Settings):
     attention: AttentionSettings = AttentionSettings()
     bridge: Bridge = "auto"
     """How the encoder's final state becomes the decoder's first one: auto hands it over where sizes agree and takes
-    linear where not; linear: a layer of its own for each state (tanh for h); zero: not at all."""
+    linear where not; linear: a layer of its own for each state (tanh for h); zero: not at all. Of an encoder that is
+    not recurrent it is the mean of the outputs, which is never handed over as it is."""
     tied: Literal["none", "two-way", "three-way"] = "none"
     """Which tables are one: two-way the target's vectors and the output layer (Press & Wolf 2017); three-way the
     source's vectors too, which needs one vocabulary for both sides (text.joint)."""
@@ -69,9 +71,12 @@ class EncoderDecoderSettings(Settings):
         return reasons
 
     def lent(self) -> frozenset[str]:
-        """What the encoder has no use for, but the decoder, which follows it: dropout between layers it alone has."""
+        """What the encoder has no use for, but the decoder, which follows it: dropout between layers it alone has, and
+        all that is recurrent where the encoder is something else.
+        """
         own, theirs = self.encoder.idle(), self.decoder.stack(self.encoder).idle()
-        return frozenset(f"encoder.{name}" for name in own.keys() - theirs.keys())
+        lent = own.keys() & RecurrentSettings.model_fields.keys() - theirs.keys()
+        return frozenset(f"encoder.{name}" for name in lent if name != "cell" or self.decoder.cell is None)
 
 
 class EncoderDecoder(nn.Module):
@@ -91,7 +96,7 @@ class EncoderDecoder(nn.Module):
         stack = settings.decoder.stack(settings.encoder)
         own = settings.tied != "three-way"
         self.embedding = Embedding(settings.embedding, source_size) if own else None
-        self.encoder = Recurrent.from_settings(settings.encoder, settings.embedding.size)
+        self.encoder = make_encoder(settings.encoder, settings.embedding.size)
         self.bridges = self._bridges(stack)
         self.decoder = Decoder(
             target_size,
@@ -109,6 +114,7 @@ class EncoderDecoder(nn.Module):
         settings = self.settings
         cells = find_cell(settings.encoder.cell), find_cell(str(stack.cell))
         fits = cells[0] == cells[1] and self.encoder.output_size == stack.hidden_size
+        fits = fits and settings.encoder.kind == "recurrent"
         if settings.bridge == "zero" or (settings.bridge == "auto" and fits):
             return None
         # What a stabiliser counts (sLSTM's n and m) means nothing after a linear map: only h and c cross.
@@ -125,7 +131,7 @@ class EncoderDecoder(nn.Module):
             outputs, values=functional.dropout(outputs.values, self.settings.memory_dropout, self.training)
         )
         ends = self._by_layer(end)
-        return self.decoder.begin(memory, ends[-1][self.encoder.cell.states[0]], self._first(ends))
+        return self.decoder.begin(memory, ends[-1][end.names[0]], self._first(ends))
 
     def forward(
         self, source: Padded, target: Padded, truth: float = 1.0
@@ -151,9 +157,8 @@ class EncoderDecoder(nn.Module):
         def layer(value: Tensor, at: int) -> Tensor:
             return torch.cat([value[at * both + one] for one in range(both)], -1)
 
-        return tuple(
-            State(**{name: layer(value, at) for name, value in end.items()}) for at in range(self.encoder.num_layers)
-        )
+        layers = len(end[end.names[0]]) // both
+        return tuple(State(**{name: layer(value, at) for name, value in end.items()}) for at in range(layers))
 
     def _first(self, ends: States) -> States | None:
         """The decoder's first states: its top layer takes over from the encoder's top layer, and so on downwards."""
@@ -164,7 +169,7 @@ class EncoderDecoder(nn.Module):
         if self.bridges is None:
             return tuple(taken)
         cell = self.decoder.layers.cell
-        output = self.encoder.cell.states[0]
+        output = ends[0].names[0]
         first = []
         for end in taken:
             like = end[output].new_empty(len(end[output]), self.decoder.layers.hidden_size)

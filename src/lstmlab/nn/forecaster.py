@@ -1,4 +1,4 @@
-"""Recurrent forecasters: a window of the past, read step by step or segment by segment, to the steps that follow it.
+"""Forecasters: a window of the past, read step by step or segment by segment, to the steps that follow it.
 
 Letters in shapes: B batch, T steps read, S steps forecast, C values forecast together, X numbers a step brings in all,
 F numbers known ahead, Q numbers said of each forecast value, H hidden.
@@ -13,8 +13,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lstmlab.nn.encoder import EncoderSettings, make_encoder, refuse_stateless
 from lstmlab.nn.head import HeadSettings
-from lstmlab.nn.recurrent import Recurrent, RecurrentSettings
+from lstmlab.nn.recurrent import Recurrent
 from lstmlab.nn.stepping import Stepping, split
 from lstmlab.types import Padded
 
@@ -24,7 +25,7 @@ Strategy = Literal["recursive", "direct", "decoder", "parallel"]
 class ForecasterSettings(HeadSettings):
     """From windows to forecasts."""
 
-    encoder: RecurrentSettings = RecurrentSettings(hidden_size=50, bidirectional=False)
+    encoder: EncoderSettings = EncoderSettings(hidden_size=50, bidirectional=False)
     strategy: Strategy = "recursive"
     """How further steps are forecast. recursive: one step at a time, the window ending with the forecast before it;
     direct: all steps at once from the last output; decoder: a second recurrent stack, fed with the value before;
@@ -51,8 +52,12 @@ class ForecasterSettings(HeadSettings):
 
     @model_validator(mode="after")
     def _agrees(self) -> "ForecasterSettings":
-        if self.encoder.bidirectional and self.strategy in ("decoder", "parallel"):
-            raise ValueError(f"strategy={self.strategy} goes on from where the encoder ends: set bidirectional=false")
+        if self.strategy in ("decoder", "parallel"):
+            if self.encoder.bidirectional:
+                raise ValueError(
+                    f"strategy={self.strategy} goes on from where the encoder ends: set bidirectional=false"
+                )
+            refuse_stateless(self.encoder, f"strategy={self.strategy} goes on", "strategy=direct")
         if self.segment > 1 and self.strategy == "recursive":
             raise ValueError("strategy=recursive forecasts one step at a time: a segment of several needs another")
         if self.series_size >= self.encoder.hidden_size:
@@ -104,7 +109,7 @@ class Forecaster(nn.Module):
         step = sizes.channels + sizes.beside + sizes.ahead
         # Steps read together, and steps that have to look like those read, are brought to the size of the state.
         self.enter = nn.Linear(settings.segment * step, hidden) if self._projects else None
-        self.encoder = Recurrent.from_settings(settings.encoder, hidden if self._projects else step)
+        self.encoder = make_encoder(settings.encoder, hidden if self._projects else step)
         self.series = nn.Embedding(sizes.series, settings.series_size) if settings.series_size else None
         self.decoder: Recurrent | None = None
         self.places: nn.Embedding | None = None

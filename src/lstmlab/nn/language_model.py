@@ -16,7 +16,8 @@ from lstmlab.cells import State
 from lstmlab.kernels.products import linear
 from lstmlab.nn.cross_entropy import Told, cross_entropy
 from lstmlab.nn.embedding import Embedding, VectorSettings, locked_dropout
-from lstmlab.nn.recurrent import Recurrent, RecurrentSettings
+from lstmlab.nn.encoder import EncoderSettings, refuse_stateless
+from lstmlab.nn.recurrent import Recurrent
 from lstmlab.nn.stepping import States, Stepping
 from lstmlab.recipe import Settings
 from lstmlab.types import Padded
@@ -35,11 +36,14 @@ class LanguageModelSettings(Settings):
     """From the tokens so far to the next one."""
 
     embedding: TokenVectorSettings = TokenVectorSettings()
-    encoder: RecurrentSettings = RecurrentSettings(hidden_size=512, bidirectional=False)
+    encoder: EncoderSettings = EncoderSettings(hidden_size=512, bidirectional=False)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Training: part of the features set to zero before the output layer."""
     locked: bool = True
     """Let that dropout hit the same features at every step of a row (Gal & Ghahramani 2016)."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Training: share of the truth that is spread evenly over all tokens (Szegedy et al. 2016). Likelihoods come out
+    less sure of themselves, which pays where a text has names and words that training never saw."""
     tied: bool = False
     """Read tokens out with the table of their vectors (Press & Wolf 2017); hidden_size is brought to their size."""
     output: Literal["full", "sampled"] = "full"
@@ -52,6 +56,7 @@ class LanguageModelSettings(Settings):
     def _forwards(self) -> "LanguageModelSettings":
         if self.encoder.bidirectional:
             raise ValueError("a language model reads forwards: bidirectional=true would show it what it has to foresee")
+        refuse_stateless(self.encoder, "a language model goes on, batch after batch and letter by letter,")
         return self
 
     def idle(self) -> dict[str, str]:
@@ -59,6 +64,8 @@ class LanguageModelSettings(Settings):
         reasons = {} if self.output == "sampled" else {"samples": "it belongs to output=sampled"}
         if not self.dropout:
             reasons["locked"] = "it is about model.dropout, which is 0"
+        if self.output == "sampled":
+            reasons["label_smoothing"] = "it spreads over all tokens, and output=sampled scores a few"
         return reasons
 
 
@@ -93,7 +100,8 @@ class LanguageModel(nn.Module):
         flat, truth = features[mask], targets[mask]
         if self.training and self.settings.output == "sampled":
             return self._sampled(flat, truth), state
-        return cross_entropy(flat, self.scoring, self.bias, truth), state
+        smoothing = self.settings.label_smoothing if self.training else 0.0
+        return cross_entropy(flat, self.scoring, self.bias, truth, smoothing), state
 
     def read(self, tokens: Padded, state: State | None = None) -> tuple[Float[Tensor, "B T F"], State]:
         """Features after each token."""

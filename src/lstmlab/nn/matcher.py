@@ -14,8 +14,8 @@ from torch.nn import functional
 from lstmlab.kernels.weights import trim
 from lstmlab.nn.attention import Attention
 from lstmlab.nn.embedding import Embedding, VectorSettings
+from lstmlab.nn.encoder import EncoderSettings, make_encoder
 from lstmlab.nn.pooling import Pooling
-from lstmlab.nn.recurrent import Recurrent, RecurrentSettings
 from lstmlab.recipe import Settings
 from lstmlab.types import Padded
 
@@ -24,7 +24,7 @@ class MatcherSettings(Settings):
     """From two texts to the scores of what they are to each other."""
 
     embedding: VectorSettings = VectorSettings(size=100, deviation=0.3, dropout=0.5)
-    encoder: RecurrentSettings = RecurrentSettings(hidden_size=64)
+    encoder: EncoderSettings = EncoderSettings(hidden_size=64)
     attention: Literal["none", "between"] = "between"
     """between: each token looks for its like in the other text, both are compared, and a second encoder of the same
     kind reads what came of it (ESIM: Chen et al. 2017); none: the texts meet only as two vectors."""
@@ -64,14 +64,14 @@ class Matcher(nn.Module):
         super().__init__()
         self.settings = settings
         self.embedding = Embedding(settings.embedding, vocabulary_size)
-        self.encoder = Recurrent.from_settings(settings.encoder, self.embedding.output_size + flags)
+        self.encoder = make_encoder(settings.encoder, self.embedding.output_size + flags)
         size = self.encoder.output_size
         self.attention: Attention | None = None
         if settings.attention == "between":
             self.attention = Attention("dot", size, size)
             looks = 2 if settings.alone else 1
             self.comparison = nn.Linear((1 + 3 * looks) * size + flags, settings.compared_size)
-            self.composition = Recurrent.from_settings(settings.encoder, settings.compared_size)
+            self.composition = make_encoder(settings.encoder, settings.compared_size)
         self.pooling = Pooling(settings.pooling, size, len(self.encoder.directions))
         self.head = nn.Linear(4 * self.pooling.output_size * (1 + settings.alone), settings.head_size)
         self.output = nn.Linear(settings.head_size, outputs)

@@ -27,7 +27,7 @@ def summary(module: nn.Module, example: Any = None) -> list[Layer]:
     shapes = {name: _declared(part) for name, part in parts.items()}
     if example is not None:
         shapes |= _seen(module, parts, example)
-    rows = [Layer(_title(name, part), shapes[name], _count(part)) for name, part in parts.items()]
+    rows = [Layer(_title(name, part), shapes[name], count_parameters(part)) for name, part in parts.items()]
     own = sum(one.numel() for one in module.parameters(recurse=False))
     return [*rows, Layer(_title("itself", module), "", own)] if own or not rows else rows
 
@@ -74,5 +74,6 @@ def _title(name: str, part: nn.Module) -> str:
     return f"{name}: {type(part).__name__}" + (f" ({told})" if told else "")
 
 
-def _count(part: nn.Module) -> int:
-    return sum(one.numel() for one in part.parameters())
+def count_parameters(module: nn.Module) -> int:
+    """Numbers to learn in `module`. Made under `with torch.device("meta"):` it is counted without being filled."""
+    return sum(one.numel() for one in module.parameters())

@@ -1,4 +1,4 @@
-"""A tagger: words, their letters and endings, a recurrent encoder, and a tag for each word.
+"""A tagger: words, their letters and endings, an encoder, and a tag for each word.
 
 Letters in shapes: B sentences, T words, F features of a word, H outputs of the encoder, U different words of a batch,
 C letters, K tags.
@@ -15,9 +15,10 @@ from torch.nn import functional
 
 from lstmlab.nn.crf import CRF, Allowed
 from lstmlab.nn.embedding import locked_dropout
+from lstmlab.nn.encoder import EncoderSettings, make_encoder
 from lstmlab.nn.neighbours import Neighbours
 from lstmlab.nn.pooling import Last, Max
-from lstmlab.nn.recurrent import Recurrent, RecurrentSettings
+from lstmlab.nn.recurrent import Recurrent
 from lstmlab.recipe import FOLLOWS, Settings
 from lstmlab.types import Padded
 
@@ -43,13 +44,13 @@ class WordVectorSettings(Settings):
 class LetterSettings(Settings):
     """Vectors of words read letter by letter."""
 
-    kind: Literal["none", "lstm", "cnn"] = "lstm"
+    kind: Literal["none", "lstm", "cnn"] = Field(default="lstm", json_schema_extra=FOLLOWS)
     """none; lstm: a bidirectional LSTM (Lample et al. 2016); cnn: a convolution (Ma & Hovy 2016)."""
     size: int = Field(default=32, ge=1)
     """Numbers in a letter's vector."""
     hidden_size: int = Field(default=32, ge=1, json_schema_extra=FOLLOWS)
     """Units of each direction of the LSTM; twice as many filters of the convolution."""
-    width: int = Field(default=3, ge=1)
+    width: int = Field(default=3, ge=1, json_schema_extra=FOLLOWS)
     """Convolution: letters that a filter sees."""
 
     def idle(self) -> dict[str, str]:
@@ -67,21 +68,26 @@ class TaggerSettings(Settings):
 
     words: WordVectorSettings = WordVectorSettings()
     letters: LetterSettings = LetterSettings()
-    encoder: RecurrentSettings = RecurrentSettings(hidden_size=128)
+    encoder: EncoderSettings = EncoderSettings(hidden_size=128)
     dropout: float = Field(default=0.3, ge=0, lt=1)
     """Training: part of the encoder's outputs set to zero before the tags are scored."""
     output: Literal["softmax", "crf"] = "crf"
     """softmax: each tag for itself; crf: the likeliest tags of a sentence together, impossible ones left out."""
     neighbours: float = Field(default=0.0, ge=0)
     """Training: weight of a second loss, of guessing the words beside each word, which teaches an encoder more of the
-    language than few tags do (Rei 2017); 0 leaves it out. For an encoder of one layer, or of one direction. Its weights
-    count among the parameters, though answers do not use them."""
+    language than few tags do (Rei 2017); 0 leaves it out. For a recurrent encoder of one layer, or any encoder of one
+    direction. Its weights count among the parameters, though answers do not use them."""
     outside_bias: float = 0.0
     """Answering: taken from the score of O at every word. Above 0 more spans are found, and less of what is found is
     right: to be chosen on validation where names are rare and many are missed."""
 
     @model_validator(mode="after")
     def _unseen(self) -> "TaggerSettings":
+        if self.neighbours and self.encoder.bidirectional and self.encoder.kind != "recurrent":
+            raise ValueError(
+                f"neighbours={self.neighbours:g} has an encoder guess the words beside each word, and kind="
+                f"{self.encoder.kind} has read both of them: take encoder.bidirectional=false, or neighbours=0"
+            )
         if self.neighbours and self.encoder.bidirectional and self.encoder.num_layers > 1:
             raise ValueError(
                 f"neighbours={self.neighbours:g} needs encoder.num_layers=1 or encoder.bidirectional=false, got "
@@ -152,7 +158,7 @@ class Tagger(nn.Module):
         )
         features = settings.words.size + sum(size for _, size in beside)
         features += self.letters.output_size if self.letters is not None else 0
-        self.encoder = Recurrent.from_settings(settings.encoder, features)
+        self.encoder = make_encoder(settings.encoder, features)
         self.output = nn.Linear(self.encoder.output_size, tags)
         self.crf = CRF(tags, allowed) if settings.output == "crf" else None
         self.neighbours: Neighbours | None = None

@@ -2,10 +2,11 @@
 
 from lstmlab.report.figures import render, unlabelled
 from lstmlab.report.formats import write
-from lstmlab.report.sections import Document, Figure, Section, Table
+from lstmlab.report.sections import Document, Figure, Mathematics, Section, Table
 from lstmlab.report.terminal import as_text
 from lstmlab.report.text import excerpt, number
 
 __all__ = [
-    "Section", "Table", "Figure", "Document", "write", "render", "as_text", "unlabelled", "excerpt", "number",
+    "Section", "Table", "Figure", "Mathematics", "Document", "write", "render", "as_text", "unlabelled", "excerpt",
+    "number",
 ]  # fmt: skip

@@ -2,7 +2,9 @@
 
 import contextlib
 import importlib.resources
+import os
 import re
+import tempfile
 import warnings
 from collections.abc import Iterator
 from io import BytesIO
@@ -23,6 +25,11 @@ _METADATA: dict[str, dict[str, None]] = {
 def render(figure: Figure, folder: Path | str) -> dict[str, Path]:
     """Draw `figure` into `folder`: NAME.svg and NAME.png, returned as "svg" and "png". Equal drawings, equal bytes."""
     paths = {}
+    if isinstance(figure.draw, str):
+        for kind, content in (("svg", figure.draw.encode()), ("png", _png(figure.draw, figure.width))):
+            paths[kind] = Path(folder, f"{figure.name}.{kind}")
+            save(paths[kind], content)
+        return paths
     with _style(), warnings.catch_warnings():
         # A browser finds the letters that matplotlib lacks; in the PNG they are boxes, which no warning would mend.
         warnings.filterwarnings("ignore", message=r"Glyph \d+")
@@ -40,8 +47,10 @@ def unlabelled(figure: Figure) -> list[str]:
     """What a reader misses on a figure: axes without a title, an x or a y label. Empty when all is well.
 
     Axes may leave a label to a panel they share that axis with, or to the whole figure (`supxlabel`). A colour bar
-    needs a label but no title; axes that are switched off need only a title.
+    needs a label but no title; axes that are switched off need only a title. A finished drawing has no axes.
     """
+    if isinstance(figure.draw, str):
+        return []
     with _style():
         drawn = _drawn(figure)
         if not drawn.axes:
@@ -71,6 +80,27 @@ def _missing(axes: Any, drawn: Any) -> list[str]:
     return [what for what, found in there.items() if not found]
 
 
+def _png(svg: str, width: float) -> bytes:
+    """A finished drawing, `width` inches wide, by the same hand that sets the PDF."""
+    import matplotlib
+    import typst
+
+    text = f'#set page(width: auto, height: auto, margin: 6pt)\n#image("drawing.svg", width: {width:g}in)\n'
+    with tempfile.TemporaryDirectory() as place:
+        Path(place, "drawing.svg").write_text(svg, "utf-8")
+        Path(place, "main.typ").write_text(text, "utf-8")
+        made = typst.compile(
+            os.path.join(place, "main.typ"),
+            root=place,
+            font_paths=[os.path.join(matplotlib.get_data_path(), "fonts", "ttf")],
+            ignore_system_fonts=True,
+            format="png",
+            ppi=160,
+        )
+    assert isinstance(made, bytes)  # one page
+    return made
+
+
 @contextlib.contextmanager
 def _style() -> Iterator[None]:
     """The house's look and nothing of the user's: rc_file begins with matplotlib's own defaults."""
@@ -91,6 +121,7 @@ def _drawn(figure: Figure) -> Any:
 
     drawn: Any = Drawing(figsize=(figure.width, figure.height))
     FigureCanvasAgg(drawn)
+    assert not isinstance(figure.draw, str)  # finished drawings never come here
     try:
         figure.draw(drawn)
     except Exception as error:

@@ -1,10 +1,5 @@
 """A document as HTML, Markdown and PDF: three templates over one view of it."""
 
-import importlib.resources
-import json
-import os
-import re
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,8 +8,12 @@ from xml.etree import ElementTree
 from lstmlab.disk import save
 from lstmlab.errors import InputError
 from lstmlab.report.figures import render
+from lstmlab.report.pages import fitted, template
 from lstmlab.report.sections import Document, Figure, Table
 from lstmlab.report.text import blocks, breakable, column, excerpt, fenced, is_numeric, line, markdown
+
+MARK = "†"
+GENERATED = f"{MARK} Sentences with this mark were generated from the numbers by fixed rules; no person wrote them."
 
 _View = dict[str, Any]  # strings, whole numbers, lists and dicts of them: what JSON can hold
 
@@ -31,7 +30,7 @@ def write(document: Document, folder: Path | str) -> dict[str, Path]:
         view = _view(document)
         save(paths["html"], _html(view, drawings).encode())
         save(paths["md"], _markdown(view).encode())
-        save(paths["pdf"], _pdf(view, drawings))
+        save(paths["pdf"], fitted(view, drawings, document.most_pages))
     except OSError as error:
         raise InputError(f"{folder}: the report cannot be written there ({error.strerror or error})") from error
     return paths
@@ -42,6 +41,7 @@ def write(document: Document, folder: Path | str) -> dict[str, Path]:
 
 def _view(document: Document) -> _View:
     tables, figures = iter(range(1, 10_000)), iter(range(1, 10_000))
+    counts = iter(_counted([section.level for section in document.sections]))
     people = (document.author, document.course, document.date)
     return {
         "title": excerpt(document.title, 160),
@@ -50,11 +50,17 @@ def _view(document: Document) -> _View:
         "byline": [line(part) for part in people if part.strip()],
         "language": document.language,
         "facts": [[excerpt(name, 40), line(value)] for name, value in document.facts],
+        "generated": GENERATED if any(one.claim and one.generated for one in document.sections) else "",
         "sections": [
             {
                 "title": line(section.title),
+                "level": section.level,
+                "count": next(counts),
                 "claim": line(section.claim),
+                "mark": MARK if section.claim and section.generated else "",
                 "blocks": [asdict(block) for block in blocks(section.evidence)],
+                "questions": [line(question) for question in section.questions],
+                "answer": [asdict(block) for block in blocks(section.answer)],
                 "tables": [_table(table, next(tables)) for table in section.tables],
                 "figures": [_figure(figure, next(figures)) for figure in section.figures],
             }
@@ -63,26 +69,38 @@ def _view(document: Document) -> _View:
     }
 
 
+def _counted(levels: list[int]) -> list[str]:
+    """1, 2, 2.1, 2.2, 3 for sections of these levels."""
+    found, chapter, part = [], 0, 0
+    for level in levels:
+        chapter, part = (chapter + 1, 0) if level == 1 else (chapter, part + 1)
+        found.append(f"{chapter}.{part}" if part else str(chapter))
+    return found
+
+
 def _table(table: Table, count: int) -> _View:
     columns = [[row[index] for row in table.rows] for index in range(len(table.columns))]
     heads = [
         {"name": line(name), "numeric": is_numeric(values)} for name, values in zip(table.columns, columns, strict=True)
     ]
     rows = [list(row) for row in zip(*map(column, columns), strict=True)]
-    return {"number": count, "title": line(table.title), "columns": heads, "rows": rows, "note": line(table.note)}
+    told = {"title": line(table.title), "note": line(table.note), "minor": table.minor}
+    return {"number": count, "columns": heads, "rows": rows, **told}
 
 
 def _figure(figure: Figure, count: int) -> _View:
     title, note = line(figure.title), line(figure.note)
     alt = f"{title} {note}".strip()
-    return {"number": count, "file": figure.name, "title": title, "note": note, "alt": alt, "width": figure.width}
+    told = {"number": count, "file": figure.name, "title": title, "note": note, "alt": alt, "width": figure.width}
+    told["finished"] = isinstance(figure.draw, str)  # its letters are as small as they may be
+    mathematics = asdict(figure.equations) if figure.equations is not None else dict.fromkeys(_LANGUAGES, "")
+    return {**told, **mathematics, "minor": figure.minor}
+
+
+_LANGUAGES = ("latex", "mathml", "typst", "plain")
 
 
 # The three formats
-
-
-def _template(name: str) -> str:
-    return (importlib.resources.files("lstmlab.report") / "templates" / name).read_text("utf-8")
 
 
 def _html(view: _View, drawings: dict[str, bytes]) -> str:
@@ -91,11 +109,14 @@ def _html(view: _View, drawings: dict[str, bytes]) -> str:
 
     alts = {figure["file"]: figure["alt"] for section in view["sections"] for figure in section["figures"]}
     inline = {name: Markup(_inline(svg, name, alts[name])) for name, svg in drawings.items()}
+    # Of all that stands in a report only drawings and equations are markup, and no foreign text is in either.
+    equations = {figure["file"]: Markup(figure["mathml"]) for part in view["sections"] for figure in part["figures"]}
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     # In running text a browser may break any word; in a table that would break short ones in narrow columns too.
     environment.filters["wrapped"] = lambda text: escape(breakable(text)).replace("\u200b", Markup("<wbr>"))
-    template = environment.from_string(_template("report.html"))
-    return template.render(view, css=Markup(_template("report.css")), drawings=inline) + "\n"
+    page = environment.from_string(template("report.html"))
+    style = Markup(template("report.css"))
+    return page.render(view, css=style, drawings=inline, equations=equations) + "\n"
 
 
 def _inline(svg: bytes, name: str, alt: str) -> str:
@@ -119,7 +140,10 @@ def _inline(svg: bytes, name: str, alt: str) -> str:
         element.attrib.update(attributes)
     # Without a height it keeps its shape at whatever width the page gives it.
     del root.attrib["height"]
-    root.attrib.update({"role": "img", "aria-label": alt, "style": f"max-width: {root.attrib.pop('width')}"})
+    root.attrib.pop("aria-labelledby", None)  # its own title, under an id that is another one now
+    width = root.attrib.pop("width")
+    width += "px" if width[-1].isdigit() else ""
+    root.attrib.update({"role": "img", "aria-label": alt, "style": f"max-width: {width}"})
     return ElementTree.tostring(root, encoding="unicode")
 
 
@@ -129,39 +153,5 @@ def _markdown(view: _View) -> str:
     # Escaping is the filter's work here, and the template puts every value through it.
     environment = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(plain=markdown, fenced=fenced)
-    text = environment.from_string(_template("report.md")).render(view)
+    text = environment.from_string(template("report.md")).render(view)
     return text.strip() + "\n"
-
-
-def _pdf(view: _View, drawings: dict[str, bytes]) -> bytes:
-    import matplotlib
-    import typst
-
-    text = json.dumps(_breakable(view), ensure_ascii=False, indent=1)
-    words = text + b"".join(drawings.values()).decode()
-    # Typst brings letters for Latin, Greek and Cyrillic, matplotlib for Arabic. The computer's own fonts
-    # are asked only for yet other scripts, so that an ordinary report has the same bytes on every machine.
-    foreign = re.search("[\u0530-\u05ff\u0700-\u1fff\u2e80-\ud7ff\uf900-\ufaff\U00010000-\U0010ffff]", words)
-    with tempfile.TemporaryDirectory() as place:
-        for name, svg in drawings.items():
-            Path(place, f"{name}.svg").write_bytes(svg)
-        Path(place, "report.json").write_text(text, "utf-8")
-        main = os.path.join(place, "report.typ")
-        Path(main).write_text(_template("report.typ"), "utf-8")
-        return typst.compile(
-            main,
-            root=place,
-            font_paths=[os.path.join(matplotlib.get_data_path(), "fonts", "ttf")],
-            ignore_system_fonts=foreign is None,
-            format="pdf",
-            timestamp=0,
-        )
-
-
-def _breakable(value: Any) -> Any:
-    """The view with every text breakable, but for the names of files."""
-    if isinstance(value, dict):
-        return {key: item if key == "file" else _breakable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_breakable(item) for item in value]
-    return breakable(value) if isinstance(value, str) else value

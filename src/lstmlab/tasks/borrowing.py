@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from lstmlab.data.contents import existing_file
 from lstmlab.data.text import TextEncoder, TextSettings
 from lstmlab.errors import InputError
-from lstmlab.nn.recurrent import RecurrentSettings
+from lstmlab.nn.encoder import EncoderSettings
 from lstmlab.recipe import read_file
 
-SAME = ("cell", "hidden_size", "num_layers", "residual", "layer_norm", "second_bias")
+SAME = ("kind", "cell", "hidden_size", "num_layers", "residual", "layer_norm", "second_bias")
 """Settings of a stack that have to be the run's."""
 PARTS = {"embedding.table.": "embedding.table.", "layers.": "encoder."}
 """What the parts of a language model are called, and what they are called in a classifier."""
@@ -31,7 +31,7 @@ def vocabulary(folder: Path, settings: TextSettings) -> TextEncoder:
     return TextEncoder(cut, encoder.vocabulary, encoder.merges)
 
 
-def lend(folder: Path, model: nn.Module, stack: RecurrentSettings) -> None:
+def lend(folder: Path, model: nn.Module, stack: EncoderSettings) -> None:
     """Put the run's vectors and its stack into a model whose stack is `stack`; a second direction keeps its weights.
 
     Raises InputError, naming the settings that would fit, where the model is another one.

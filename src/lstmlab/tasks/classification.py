@@ -47,10 +47,11 @@ class ClassificationRecipe(Recipe):
         if not self.data.numeric:
             told = f"the vocabulary is that of start={self.start}"
             names = [key for key, _ in self.text if key not in ("first", "last")]
-            return {f"text.{key}": told for key in names if self.start is not None}
+            return super().idle() | {f"text.{key}": told for key in names if self.start is not None}
         told = "it is for texts, and these are sequences of numbers"
         blocks: dict[str, Settings] = {"text": self.text, "model.embedding": self.model.embedding}
-        return {"start": told} | {f"{block}.{key}": told for block, settings in blocks.items() for key, _ in settings}
+        idle = {f"{block}.{key}": told for block, settings in blocks.items() for key, _ in settings}
+        return super().idle() | {"start": told} | idle
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class TextClassification:
     @classmethod
     def load(cls, recipe: ClassificationRecipe, watch: Watch) -> Dataset:
         """The parts of the data the recipe names."""
-        return load(recipe.data, recipe.seed, watch)
+        return load(recipe.data, recipe.parts_seed, watch)
 
     @classmethod
     def prepare(cls, recipe: ClassificationRecipe, data: Dataset, watch: Watch = Watch()) -> "TextClassification":

@@ -50,7 +50,7 @@ class ForecastingRecipe(Recipe):
 
     def idle(self) -> dict[str, str]:
         """Without a validation part nothing can stall; what only a decoder has; steps that are all forecast at once."""
-        reasons = super().idle()
+        reasons = super().idle() | {"split_seed": "series are parted by time, and nothing is drawn"}
         strategy = self.model.strategy
         if strategy != "decoder":
             told = f"it is for a decoder, and model.strategy is {strategy}"

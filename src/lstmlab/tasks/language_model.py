@@ -18,7 +18,7 @@ from lstmlab.data import cache
 from lstmlab.data.corpus import Corpus, Dataset, Index, Part
 from lstmlab.data.load import Watch
 from lstmlab.data.prose import ProseData, load_prose
-from lstmlab.data.streams import Streams, Stretch
+from lstmlab.data.streams import LEAST, Streams, Stretch
 from lstmlab.data.text import UNKNOWN, TextEncoder, TextSettings, plain
 from lstmlab.data.tokens import PAD, Tokens
 from lstmlab.decoding import StreamSettings
@@ -56,6 +56,10 @@ class LanguageModelRecipe(Recipe):
     model: LanguageModelSettings = LanguageModelSettings()
     bptt: int = Field(default=100, ge=1)
     """Tokens after which back-propagation is cut; the state goes on (truncated back-propagation through time)."""
+    passage: int | None = Field(default=None, ge=LEAST)
+    """Tokens that are read in their order before reading goes on at another place of the text, in an order drawn for
+    every epoch; the state goes on all the same. null reads every row's part of the text from its beginning to its end:
+    a model of much capacity then learns by heart what stands where."""
     dynamic_rate: float = Field(default=0.0, ge=0)
     """Learning rate with which a copy of the model goes on learning from the test text, each stretch once it has been
     scored (dynamic evaluation, Krause et al. 2018): reported apart from the scores. 0 leaves it out."""
@@ -68,6 +72,7 @@ class LanguageModelRecipe(Recipe):
         return (
             {"text.first": cut, "text.last": cut}
             | dict.fromkeys(("training.bucket", "training.tokens"), one)
+            | {"split_seed": "a text is parted where it stands, and nothing is drawn"}
             | {"training.best": "a language model's scores rise and fall with its loss"}
         )
 
@@ -164,7 +169,7 @@ class LanguageModelling:
 
     def plan(self, encoded: EncodedProse, rows: int, seed: int) -> Streams:
         """The whole text, read at `rows` places side by side."""
-        return Streams(len(encoded.stream), rows, self.recipe.bptt, seed)
+        return Streams(len(encoded.stream), rows, self.recipe.bptt, seed, self.recipe.passage)
 
     def collate(self, encoded: EncodedProse, index: Index | Stretch) -> Batch:
         """Tokens [B T] and the ones that follow them [B T]: of a stretch of the text, or of lines by themselves."""

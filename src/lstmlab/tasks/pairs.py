@@ -38,8 +38,9 @@ class PairsRecipe(Recipe):
     def idle(self) -> dict[str, str]:
         """Without marks every token stands alone."""
         if not self.matching.same:
-            return {"model.alone": "matching.same is false, so no token is known to stand in both texts"}
-        return {}
+            alone = "matching.same is false, so no token is known to stand in both texts"
+            return super().idle() | {"model.alone": alone}
+        return super().idle()
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class SentencePairs:
     @classmethod
     def load(cls, recipe: PairsRecipe, watch: Watch) -> Dataset:
         """The parts of the data the recipe names."""
-        return load_text_pairs(recipe.data, recipe.seed, watch)
+        return load_text_pairs(recipe.data, recipe.parts_seed, watch)
 
     @classmethod
     def prepare(cls, recipe: PairsRecipe, data: Dataset, watch: Watch = Watch()) -> "SentencePairs":

@@ -48,7 +48,7 @@ class PairRecipe(Recipe):
 
     def idle(self) -> dict[str, str]:
         """Nobody to copy from without attention."""
-        reasons = {}
+        reasons = super().idle()
         if self.model.context != "attention":
             reasons["text.copy_unknown"] = f"it needs attention, and model.context is {self.model.context}"
         return reasons
@@ -94,7 +94,7 @@ class Translation:
     @classmethod
     def load(cls, recipe: Any, watch: Watch) -> Dataset:
         """The parts of the data the recipe names."""
-        return load_pairs(recipe.data, recipe.seed, watch)
+        return load_pairs(recipe.data, recipe.parts_seed, watch)
 
     @classmethod
     def prepare(cls, recipe: Any, data: Dataset, watch: Watch = Watch()) -> "Translation":

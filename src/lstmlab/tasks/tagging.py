@@ -103,7 +103,7 @@ class Tagging:
     @classmethod
     def load(cls, recipe: TaggingRecipe, watch: Watch) -> Dataset:
         """The parts of the data the recipe names."""
-        return load_tagged(recipe.data, recipe.seed, watch)
+        return load_tagged(recipe.data, recipe.parts_seed, watch)
 
     @classmethod
     def prepare(cls, recipe: TaggingRecipe, data: Dataset, watch: Watch = Watch()) -> "Tagging":

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from lstmlab.cells import State
 from lstmlab.data.corpus import Dataset, Index, Part
+from lstmlab.data.datasets import named
 from lstmlab.data.load import Watch
+from lstmlab.data.parts import PartedData
 from lstmlab.recipe import Settings
 from lstmlab.types import Batch, Example, Loss
 
@@ -29,6 +31,32 @@ class About(Settings):
     """Course or occasion, printed beside the author."""
 
 
+SEQ2SEQ = ("translation", "dialogue")
+"""Tasks of an encoder and a decoder."""
+Outline = Literal["standard", "bootcamp", "lab-record", "seq2seq"]
+
+
+class ReportSettings(Settings):
+    """How the report is ordered, and who draws its conclusions. `lstmlab report` can be asked for another order."""
+
+    outline: Outline = "standard"
+    """standard; bootcamp: an assignment report; lab-record: aim, objectives, description, pseudocode, output,
+    observation, result; seq2seq (translation and dialogue): task by task."""
+    prompts: bool = False
+    """Leave evidence and questions, and let the student answer."""
+
+
+PARTED = "the parts of this data are what they are, and no limit draws from them"
+
+
+def parted(data: Any) -> bool:
+    """Whether a `data` block leaves nothing to be drawn: training, validation and test part are all given."""
+    if not isinstance(data, PartedData) or data.limit is not None:
+        return False
+    known = named.NAMED.get(str(data.name))
+    return bool(data.valid and data.test) if known is None else len(known.parts) == 3
+
+
 class Recipe(Settings):
     """What every recipe has; each task adds its data and model, training adds its own block."""
 
@@ -42,9 +70,17 @@ class Recipe(Settings):
     """What is to be learned: a name from the shelf of tasks."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Seeds splits, initial weights, dropout and the order of batches."""
+    split_seed: int | None = Field(default=None, ge=0, lt=2**63)
+    """Seeds the parts of the data alone, so that runs that share it share them; null: as seed."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute; auto takes a GPU where there is one."""
     about: About = About()
+    report: ReportSettings = ReportSettings()
+
+    @property
+    def parts_seed(self) -> int:
+        """What the parts of the data are drawn with."""
+        return self.seed if self.split_seed is None else self.split_seed
 
     @property
     def unmeasured(self) -> str | None:
@@ -61,10 +97,20 @@ class Recipe(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _has_tasks(self) -> "Recipe":
+        if self.report.outline == "seq2seq" and self.task not in SEQ2SEQ:
+            raise ValueError(
+                f"report.outline=seq2seq goes through encoder, decoder and search, and task is {self.task}: take "
+                "standard, bootcamp or lab-record"
+            )
+        return self
+
     def idle(self) -> dict[str, str]:
-        """What looks at the validation part, where there is none."""
+        """What looks at the validation part, where there is none; the seed of parts that nobody draws."""
         told = f"it looks at the validation part, and there is none ({self.unmeasured})"
-        return dict.fromkeys(("training.best", "training.patience"), told) if self.unmeasured else {}
+        reasons = dict.fromkeys(("training.best", "training.patience"), told) if self.unmeasured else {}
+        return {**reasons, "split_seed": PARTED} if parted(getattr(self, "data", None)) else reasons
 
 
 @runtime_checkable

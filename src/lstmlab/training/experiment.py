@@ -3,7 +3,7 @@
 import shlex
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -57,10 +57,17 @@ def recipe_class(task: str) -> type[Recipe]:
 
 
 def assemble(tree: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> Recipe:
-    """A recipe's tree with somebody's changes, checked whole.
+    """A recipe's tree with somebody's changes, checked whole. Typed keys without effect are refused."""
+    recipe, typed = settle(tree, changes, where)
+    recipes.refuse_idle(recipe, typed)
+    return recipe
+
+
+def settle(tree: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> tuple[Recipe, list[str]]:
+    """A recipe's tree with somebody's changes, checked whole, and the paths they set; some may have no effect.
 
     A typed data.path takes the place of the recipe's data.name and the other way round; a typed budget (epochs, steps,
-    minutes) that of the recipe's. Typed keys without effect are refused.
+    minutes) that of the recipe's.
     """
     if "task" not in tree:
         raise InputError(f"{where}: no task; one of {', '.join(TASKS)}")
@@ -72,18 +79,21 @@ def assemble(tree: Mapping[str, Any], changes: Mapping[str, Any], where: str) ->
             folder = merged[chosen[0].split(".")[0]]
             for rival in set(rivals) - set(chosen):
                 folder.pop(rival.split(".")[1], None)
-    recipe = recipes.validate(settings, merged, where)
-    recipes.refuse_idle(recipe, typed)
-    return recipe
+    return recipes.validate(settings, merged, where), typed
 
 
-def train(recipe: Recipe, *, root: Path, output: Path | None = None, monitor: Monitor = Monitor()) -> Run:
-    """Train a recipe from the start into a new run directory; scores, predictions and best weights are in it then."""
+def train(
+    recipe: Recipe, *, root: Path, output: Path | None = None, blind: bool = False, monitor: Monitor = Monitor()
+) -> Run:
+    """Train a recipe from the start into a new run directory; scores, predictions and best weights are in it then.
+
+    A `blind` run leaves the test part alone: it is for choosing by the validation part.
+    """
     started = time.monotonic()
     device = choose_device(recipe.device)
     kind = TASKS[recipe.task]
     monitor.say("Reading the data")
-    data = kind.load(recipe, monitor)
+    data = _read(recipe, blind, monitor)
     task = kind.prepare(recipe, data, monitor)
     training = start_training(recipe, task, data, device, started)
     some = (data.train[at] for at in range(min(20, len(data.train))))
@@ -103,7 +113,13 @@ def train(recipe: Recipe, *, root: Path, output: Path | None = None, monitor: Mo
         return _go(writer, training, data, threads, monitor)
 
 
-def resume(run: Run, *, monitor: Monitor = Monitor()) -> Run:
+def _read(recipe: Recipe, blind: bool, monitor: Monitor) -> Dataset:
+    """The data of a recipe; without its test part where nobody may look at it."""
+    data = TASKS[recipe.task].load(recipe, monitor)
+    return replace(data, test=None) if blind else data
+
+
+def resume(run: Run, *, blind: bool = False, monitor: Monitor = Monitor()) -> Run:
     """Go on from the run's last checkpoint, on a CPU to the last bit as if it had never stopped."""
     started = time.monotonic()
     recipe = assemble(run.recipe, {}, str(run.folder / "recipe.yaml"))
@@ -113,7 +129,7 @@ def resume(run: Run, *, monitor: Monitor = Monitor()) -> Run:
         tensors, facts = writer.read_checkpoint("last") if run.resumable else ({}, {})
         monitor.say("Reading the data")
         kind = TASKS[recipe.task]
-        data = kind.load(recipe, monitor)
+        data = _read(recipe, blind, monitor)
         run.refuse_changed(data.source)
         training = start_training(recipe, kind.prepare(recipe, data, monitor), data, device, started)
         if tensors:
@@ -155,10 +171,23 @@ def _go(writer: RunWriter, training: Training, data: Dataset, threads: int, moni
             if complete:
                 _score(writer, training, data, monitor)
     except Diverged as error:
+        writer.row(_broken(training, error))
         raise error.naming([data.train[i].id for i in error.positions]) from None
     if not complete:
         raise Stopped(writer.folder)
     return Run.open(writer.folder)
+
+
+def _broken(training: Training, error: Diverged) -> dict[str, Any]:
+    """The row of an epoch in which training loss, or without examples to blame validation loss, was no number: the
+    last of this history, until a resumed training writes the epoch again."""
+    moment = training.moment
+    total, count = moment.sums.get("loss", (float("nan"), 1))
+    row = {"epoch": error.epoch, "step": error.step, "seconds": round(moment.seconds, 3), "learning_rate": moment.rate,
+           "gradient_norm": None}  # fmt: skip
+    if error.positions:
+        return {**row, "train": {"loss": None}}
+    return {**row, "train": {"loss": total / max(count, 1)}, "valid": {"loss": None}}
 
 
 def _score(writer: RunWriter, training: Training, data: Dataset, monitor: Monitor) -> None:

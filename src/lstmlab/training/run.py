@@ -174,14 +174,7 @@ class RunWriter:
     @classmethod
     def create(cls, root: Path, name: str, output: Path | None) -> "RunWriter":
         """A new folder: `output`, or `root/name/date-time`. Refuses one that exists and a name that leads elsewhere."""
-        refuse_existing(output)
-        if output is not None:
-            folder = output
-        elif name in (".", "..") or not name.isprintable() or set(name) & set("/\\"):
-            raise InputError(f"name={name}: it names the run's folder in {root}, so it holds no / and no \\")
-        else:
-            stamp = time.strftime("%Y%m%d-%H%M%S")
-            folder = next(path for path in _candidates(root / name, stamp) if not path.exists())
+        folder = new_folder(root, name, output)
         try:
             (folder / "checkpoints").mkdir(parents=True)
         except OSError as error:
@@ -258,6 +251,17 @@ class RunWriter:
         save(self.folder / "metrics.json", _json(_finite(metrics)))
 
 
+def new_folder(root: Path, name: str, output: Path | None) -> Path:
+    """`output`, or `root/name/date-time`, not made yet. Refuses one that exists and a name that leads elsewhere."""
+    refuse_existing(output)
+    if output is not None:
+        return output
+    if name in (".", "..") or not name.isprintable() or set(name) & set("/\\"):
+        raise InputError(f"name={name}: it names the run's folder in {root}, so it holds no / and no \\")
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    return next(path for path in _candidates(root / name, stamp) if not path.exists())
+
+
 def refuse_existing(output: Path | None) -> None:
     """Refuse a folder for a new run that is there already, before any work is done for it."""
     if output is not None and (output.exists() or output.is_symlink()):
@@ -274,7 +278,7 @@ def _candidates(folder: Path, stamp: str) -> Iterable[Path]:
 def environment(device: torch.device, threads: int, seed: int, source: Source, command: str) -> dict[str, Any]:
     """What one must know to get the same numbers again."""
     return {
-        "versions": {name: metadata.version(name) for name in PACKAGES},
+        "versions": versions(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "device": str(device),
@@ -285,6 +289,11 @@ def environment(device: torch.device, threads: int, seed: int, source: Source, c
         "command": command,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
+
+
+def versions() -> dict[str, str]:
+    """The versions of what the numbers depend on."""
+    return {name: metadata.version(name) for name in PACKAGES}
 
 
 def _git_commit() -> str | None:

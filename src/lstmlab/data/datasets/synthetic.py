@@ -96,6 +96,50 @@ def adding(count: int, length: int, seed: int) -> Corpus:
     return _adding(count, length, np.random.default_rng(seed))
 
 
+def adding_batch(count: int, length: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`adding` as arrays, for data without end: steps [count length 2] and sums [count]."""
+    _check(count, length, 2)
+    values = rng.random((count, length))
+    half = length // 2
+    marked = np.stack([rng.integers(0, half, count), rng.integers(half, length, count)], axis=1)
+    markers = np.zeros_like(values)
+    np.put_along_axis(markers, marked, 1.0, axis=1)
+    return np.stack([values, markers], axis=2), np.take_along_axis(values, marked, axis=1).sum(axis=1)
+
+
+def copy_batch(count: int, length: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Copying as Arjovsky et al. 2016 put it to a network that answers step by step: symbols [count length+20] and what
+    the last ten answers should be [count 10].
+
+    Ten symbols 0 to 7, then `length` steps of which the last says "now" (9) and the others nothing (8), then ten steps
+    of nothing in which the symbols have to be given again.
+    """
+    _check(count, length, 1)
+    symbols = rng.integers(0, len(ALPHABET), (count, COPIED))
+    waiting = np.full((count, length + COPIED), len(ALPHABET))
+    waiting[:, length - 1] = len(ALPHABET) + 1
+    return np.concatenate([symbols, waiting], axis=1), symbols
+
+
+def brackets(characters: int, seed: int) -> str:
+    """A text of words such as ([]{}) and spaces, every bracket closed by its own kind, at most eight of them open.
+
+    Which bracket closes depends on one that may lie far back; which one opens cannot be known.
+    """
+    rng = np.random.default_rng(seed)
+    pairs = ("()", "[]", "{}")
+    written, waiting = [" "], list[str]()
+    for draw, kind in zip(rng.random(characters), rng.integers(0, len(pairs), characters), strict=True):
+        if not waiting and draw < 0.2 and written[-1] != " ":
+            written.append(" ")
+        elif not waiting or (draw < 0.5 and len(waiting) < 8):
+            written.append(pairs[kind][0])
+            waiting.append(pairs[kind][1])
+        else:
+            written.append(waiting.pop())
+    return "".join(written)
+
+
 def _check(count: int, length: int, least: int) -> None:
     if count < 1 or length < least:
         raise InputError(f"count={count}, length={length}: expected at least 1 example and {least} steps")
@@ -112,17 +156,13 @@ def _copy_row(rng: np.random.Generator, length: int) -> tuple[str, str]:
 
 
 def _adding(count: int, length: int, rng: np.random.Generator) -> Corpus:
-    values = rng.random((count, length))
-    half = length // 2
-    marked = np.stack([rng.integers(0, half, count), rng.integers(half, length, count)], axis=1)
-    markers = np.zeros_like(values)
-    np.put_along_axis(markers, marked, 1.0, axis=1)
+    steps, sums = adding_batch(count, length, rng)
     return Corpus.of(
         pl.DataFrame(
             {
                 "id": [str(at) for at in range(count)],
-                "inputs": pl.Series(np.stack([values, markers], axis=2).tolist(), dtype=pl.List(pl.List(pl.Float64))),
-                "target": np.take_along_axis(values, marked, axis=1).sum(axis=1),
+                "inputs": pl.Series(steps.tolist(), dtype=pl.List(pl.List(pl.Float64))),
+                "target": sums,
             }
         )
     )

@@ -1,0 +1,143 @@
+"""The same sections in the order of a report, of an assignment, of a lab record, or task by task."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from lstmlab.errors import InputError
+from lstmlab.report import Section, excerpt
+from lstmlab.tasks.task import Outline
+
+WRITTEN = ("text", "translations", "replies", "feedback", "forecasts")
+"""What a model gives, beside what it should have given."""
+INSIDE = ("attention", "gates", "gradients", "contributions")
+JUDGED = ("errors", "overlap", "mistakes", "residuals")
+END = ("notes", "reproduce", "left")
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """Sections under one heading: side by side as its parts, or `merged` into one. Without a title a lone section keeps
+    its own, and several stand for themselves."""
+
+    title: str
+    keys: tuple[str, ...]
+    merged: bool = False
+
+
+OUTLINES: dict[Outline, tuple[Chapter, ...]] = {
+    "standard": (
+        Chapter("", ("data", "model")),
+        Chapter("Training", ("settings", "curves"), merged=True),
+        Chapter("", ("scores", *JUDGED[:3], *WRITTEN, *JUDGED[3:], *INSIDE, "assessment", "effect", "improvements")),
+        Chapter("", END),
+    ),
+    "bootcamp": (
+        Chapter("Introduction", ("introduction",)),
+        Chapter("Data and preprocessing", ("preprocessing",)),
+        Chapter("Model architecture", ("model",)),
+        Chapter("Training and hyper-parameters", ("settings", "curves"), merged=True),
+        Chapter("Results", ("scores", *WRITTEN, *INSIDE)),
+        Chapter("Analysis: what it does well and badly", (*JUDGED, "assessment")),
+        Chapter("Observations", ("observed", "effect")),
+        Chapter("Improvements and next steps", ("improvements",)),
+        Chapter("", END),
+    ),
+    "lab-record": (
+        Chapter("Aim", ("aim",)),
+        Chapter("Objectives", ("objectives",)),
+        Chapter("Description", ("preprocessing", "model", "settings")),
+        Chapter("Pseudocode", ("pseudocode",)),
+        Chapter("Output", ("printed", "curves", *WRITTEN, *INSIDE)),
+        Chapter("Observation", (*JUDGED, "assessment", "effect")),
+        Chapter("Result", ("scores", "improvements")),
+        Chapter("", END),
+    ),
+    "seq2seq": (
+        Chapter("Task 1: the data and their preprocessing", ("data",)),
+        Chapter("Task 2: encoder and decoder", ("model",)),
+        Chapter("Task 3: training with teacher forcing", ("settings", "curves"), merged=True),
+        Chapter("Task 4: decoding, and how good the outputs are", ("search", "scores", *WRITTEN)),
+        Chapter("Task 5: attention", ("fixed", "attention", "gates")),
+        Chapter("Task 6: discussion", (*JUDGED, "assessment", "effect", "improvements")),
+        Chapter("", END),
+    ),
+}  # fmt: skip
+
+
+@dataclass
+class Pieces:
+    """Sections by name, each made when it is asked for, once. One that cannot be made is noted with the reason."""
+
+    makers: Mapping[str, Callable[[], Section | None]]
+    refused: dict[str, str] = field(default_factory=dict)
+    _made: dict[str, Section | None] = field(default_factory=dict)
+
+    def __getitem__(self, key: str) -> Section | None:
+        if key not in self._made:
+            self._made[key] = self._make(key)
+        return self._made[key]
+
+    def _make(self, key: str) -> Section | None:
+        try:
+            return self.makers[key]() if key in self.makers else None
+        except InputError as error:
+            self.refused[key] = str(error)
+        except KeyError as error:  # a file that is there, and lacks what every run writes
+            self.refused[key] = f"the run's files have no {error}: damaged, or written by another version"
+        return None
+
+
+def compose(outline: Outline, pieces: Pieces) -> list[Section]:
+    """The sections in an outline's order. What is missing leaves no gap, and no empty heading."""
+    found: list[Section] = []
+    for chapter in OUTLINES[outline]:
+        there = [section for key in chapter.keys if (section := pieces[key]) is not None]
+        if not chapter.title:
+            found += there
+        elif chapter.merged and there:
+            found.append(_merged(chapter.title, there))
+        elif len(there) == 1:
+            found.append(replace(there[0], title=chapter.title))
+        elif there:
+            lead, rest = _led(there)
+            found.append(replace(lead, title=chapter.title) if lead else Section(chapter.title, "", ""))
+            found += [replace(section, level=2) for section in rest]
+    return found
+
+
+def _led(sections: Sequence[Section]) -> tuple[Section | None, Sequence[Section]]:
+    """A first section that only tells stands directly below its chapter's heading."""
+    first = sections[0]
+    return (first, sections[1:]) if not first.title else (None, sections)
+
+
+def _merged(title: str, sections: Sequence[Section]) -> Section:
+    """Several sections as one: the last claim, everything else in order."""
+    claims = [section.claim for section in sections if section.claim]
+    return replace(
+        sections[-1],
+        title=title,
+        claim=claims[-1] if claims else "",
+        evidence="\n\n".join(filter(None, (section.evidence for section in sections))),
+        tables=[table for section in sections for table in section.tables],
+        figures=[figure for section in sections for figure in section.figures],
+    )
+
+
+def left(refused: Mapping[str, str], missing: Mapping[str, str]) -> Section | None:
+    """What is not in the report, and why."""
+    told = [f"{name} is not in the run's folder: {lost}." for name, lost in missing.items()]
+    told += [f"{TITLES.get(key, key)}: {excerpt(reason, 300).rstrip('.')}." for key, reason in refused.items()]
+    if not told:
+        return None
+    return Section("Left out", "", "\n".join(f"- {one}" for one in told), generated=False)
+
+
+TITLES = {
+    "data": "Problem and data", "model": "Model", "settings": "Hyper-parameters", "curves": "Training",
+    "scores": "Scores", "errors": "Errors", "translations": "What it writes", "replies": "What it writes",
+    "text": "The text", "attention": "Attention", "gates": "Gates", "assessment": "Observations",
+    "improvements": "Improvements and next steps", "effect": "The effect of the architecture",
+    "reproduce": "How to reproduce", "introduction": "Introduction", "preprocessing": "Data and preprocessing",
+    "printed": "What the program printed", "observed": "Observations",
+}  # fmt: skip

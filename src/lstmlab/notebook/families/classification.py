@@ -1,0 +1,227 @@
+"""The notebook of a text classifier."""
+
+import math
+from typing import Any
+
+from lstmlab.baselines.words import TOKEN
+from lstmlab.data.datasets import named, synthetic
+from lstmlab.data.load import DataSettings, Watch
+from lstmlab.data.text import TextSettings
+from lstmlab.errors import InputError
+from lstmlab.nn import ratios
+from lstmlab.nn.classifier import ClassifierSettings
+from lstmlab.notebook import tokens
+from lstmlab.notebook.layers import layer_facts, layer_name, unwritten
+from lstmlab.notebook.sources import named_facts, table_facts
+from lstmlab.notebook.training import optimizer_facts, training_facts, training_words
+from lstmlab.tasks.classification import ClassificationRecipe, TextClassification
+
+TEMPLATE = "classification.py.jinja"
+KINDS = {"imdb": "imdb", "mr": "mr", "trec-qc": "trec", "trec-qc-fine": "trec"}
+TRY = {
+    "table": (),
+    "imdb": ("A film that could have been wonderful, and is not.", "I can't imagine hating that."),
+    "trec": ("Who wrote Hamlet ?", "How many legs does a spider have ?", "What does DNA stand for ?"),
+    "parity": ("0 1 1 0 1", "1 1 1 1 1 1"),
+}
+SMALL = 2000
+"""Training texts at the small size."""
+
+
+def kind(recipe: ClassificationRecipe) -> str:
+    """What is built."""
+    return f"a text classifier with {layer_name(recipe.model.encoder)}"
+
+
+def next_steps(recipe: ClassificationRecipe) -> list[str]:
+    """What to try with it."""
+    model = recipe.model
+    told = ["Train with several seeds and report mean and spread: differences of a point may be chance."]
+    if model.embedding.ratios == 0 and model.dropout == 0:
+        told.append("Regularise: dropout before the output layer, word dropout, or stop at the best validation loss.")
+    if not model.encoder.bidirectional:
+        told.append(
+            "Read from both ends (`bidirectional=True`) and take the maximum over all tokens, not the last one."
+        )
+    told += [
+        "Begin with word vectors learned from much more text (GloVe, fastText): rare words are then known from elsewhere.",
+        "Exchange the LSTM for a GRU or a convolution at equal size: does order beyond pairs of words count here?",
+        "Read the surest mistakes once more: which of them would need knowledge of the world, and which only more data?",
+    ]
+    return told
+
+
+def small(recipe: ClassificationRecipe) -> dict[str, Any]:
+    """Settings for a quick look."""
+    settings: Any = recipe
+    found: dict[str, Any] = {"training.epochs": min(settings.training.epochs or 2, 2)}
+    if recipe.data.name in synthetic.SYNTHETIC:
+        return found | {"data.count": min(recipe.data.count, 1000)}
+    return found | {"data.limit": min(recipe.data.limit or SMALL, SMALL)}
+
+
+def facts(recipe: ClassificationRecipe, quick: bool, watch: Watch = Watch()) -> dict[str, Any]:
+    """What the template needs. Raises InputError for settings it has no words for."""
+    settings: Any = recipe
+    data, model, text = recipe.data, recipe.model, recipe.text
+    _check(recipe)
+    encoder = layer_facts(model.encoder)
+    dataset = TextClassification.load(recipe, watch)
+    tokens.check(text, dataset.train.inputs)
+    labels = sorted(set(dataset.train.targets))
+    source = _source(data)
+    splits_test = "test" not in source["parts"]
+    splits_valid = "valid" not in source["parts"]
+    longest, single = model.embedding.ratios, model.single_unit
+    assert dataset.test is not None
+    return {
+        "data": {
+            **source,
+            "splits": splits_test or splits_valid or data.limit is not None,
+            "splits_test": splits_test,
+            "splits_valid": splits_valid,
+            "test_fraction": data.test_fraction,
+            "valid_fraction": data.valid_fraction,
+            "limit": data.limit,
+            "test_step": max(len(dataset.test) // SMALL, 1) if quick else 1,
+            "parted": _parted(data, splits_test, splits_valid),
+        },
+        "imports": _imports(source, settings.training.optimizer.average is not None, text),
+        "text": text,
+        "text_words": _text_words(text),
+        "pattern": tokens.pattern(text),
+        "linear_pattern": TOKEN,
+        "cut": _cut(text),
+        "encoder": encoder,
+        "cell": encoder["cell"],
+        "model": model,
+        "embedding": model.embedding,
+        "ratios": longest,
+        "hint_count": ratios.channels(longest, len(labels)) if longest else 0,
+        "segment": model.segment_length,
+        "units": "2 H" if encoder["bidirectional"] else "H",
+        "cell_line": ("bidirectional " if encoder["bidirectional"] else "") + encoder["cell"]["title"],
+        "pooling_line": f"{' and '.join(model.pooling)} over the tokens",
+        "features": _features(model),
+        "outputs": 1 if single else len(labels),
+        "outputs_code": "1" if single else "len(names)",
+        "model_words": _model_words(model),
+        "label_names": labels,
+        "blind": math.log(len(labels)),
+        "confusion_size": min(max(len(labels) * 0.8 + 2.5, 4), 12),
+        "examples": TRY.get("imdb" if source["kind"] == "mr" else source["kind"], ()),
+        "has_valid": True,
+        "training": training_facts(settings.training),
+        "training_words": training_words(settings.training),
+        "optimizer": optimizer_facts(settings.training.optimizer),
+        "score": {
+            "name": "accuracy",
+            "variable": "right",
+            "call": "learn_from(index)",
+            "valid": 'row["valid loss"], row["valid accuracy"] = measure(scored, valid)',
+        },
+        "best_by": '-row["valid loss"]' if settings.training.best == "loss" else 'row["valid accuracy"]',
+    }
+
+
+def _check(recipe: ClassificationRecipe) -> None:
+    data = recipe.data
+    if recipe.start is not None:
+        raise unwritten("start=RUN, which begins with another run's weights", "start=null")
+    if recipe.text.level == "subword":
+        raise unwritten("text.level=subword for classification", "text.level=word or text.level=character")
+    if data.folds is not None:
+        raise unwritten("data.folds", "data.folds=null")
+    if data.numeric:
+        raise InputError("no notebook for sequences of numbers with a label yet; of texts with a label there is one")
+
+
+def _source(data: DataSettings) -> dict[str, Any]:
+    """Where the texts come from, and which parts they bring."""
+    if data.name == "parity":
+        parts = ("train", "valid", "test")
+        return {"kind": "parity", "named": False, "parts": parts, "length": data.length, "count": data.count}
+    if data.name in KINDS:
+        chosen = named.NAMED[str(data.name)]
+        return {**named_facts(chosen), "kind": KINDS[str(data.name)], "fine": data.name == "trec-qc-fine"}
+    if data.name is not None:
+        raise unwritten(f"the data set {data.name}", f"one of {', '.join([*KINDS, 'parity'])}")
+    return table_facts(data)
+
+
+def _imports(source: dict[str, Any], averaged: bool, text: TextSettings) -> list[str]:
+    """What the notebook imports of Python's own library."""
+    kind = source["kind"]
+    names = {"copy", "math", "textwrap"} | ({"re"} if text.level == "word" or kind == "trec" else set())
+    names |= {"hashlib", "os", "urllib.request"} if source["named"] else set()
+    names |= {"imdb": {"tarfile"}, "mr": {"tarfile"}, "trec": {"zipfile"}, "parity": {"hashlib"}}.get(kind, set())
+    names |= {"lines": {"json"}, "table": {"csv"}}.get(kind, set())
+    froms = ["from collections import Counter", "from dataclasses import dataclass"]
+    return (
+        [f"import {name}" for name in sorted(names)]
+        + froms
+        + ([] if kind == "parity" else ["from pathlib import Path"])
+    )
+
+
+def _parted(data: DataSettings, splits_test: bool, splits_valid: bool) -> str:
+    told = []
+    if splits_test:
+        told.append(f"{data.test_fraction:.0%} of the texts are set aside for testing")
+    if splits_valid:
+        told.append(f"{data.valid_fraction:.0%} of the training part for validation")
+    return f"Here {' and '.join(told)}, with every label in proportion." if told else ""
+
+
+def _text_words(text: TextSettings) -> dict[str, str]:
+    small_letters = ", in small letters" if text.lowercase else ""
+    if text.level == "character":
+        words = {"tokens": f"A token is a character{small_letters}.", "doc": ""}
+    else:
+        kept = "and each punctuation mark is one too" if text.punctuation else "and punctuation is left out"
+        words = {
+            "tokens": f"A token is a word{small_letters} (`don't` and `3.5` are kept whole), {kept}.",
+            "doc": "The words" + (" and marks" if text.punctuation else "") + f" of a text{small_letters}.",
+        }
+    cut = ""
+    if text.first is not None and text.last is not None:
+        cut = f"Of long texts the first {text.first} and the last {text.last} tokens are kept."
+    elif text.first is not None or text.last is not None:
+        cut = f"Of long texts only the {'first' if text.first else 'last'} {text.first or text.last} tokens are kept."
+    return {**words, "cut": cut}
+
+
+def _cut(text: TextSettings) -> str:
+    """How a list of tokens is cut, as Python behind it."""
+    if text.first is not None and text.last is not None:
+        raise unwritten("text.first together with text.last", "one of them")
+    return f"[:{text.first}]" if text.first else f"[-{text.last}:]" if text.last else ""
+
+
+def _features(model: ClassifierSettings) -> str:
+    count = len(model.pooling) * (2 if model.encoder.bidirectional else 1)
+    return f"{count} H" if count > 1 else "H"
+
+
+POOLINGS = {
+    "max": "**max** over tokens keeps the largest value of each unit: whether something was seen anywhere in the text",
+    "mean": "**mean** over tokens keeps how much of it there is on the whole",
+    "last": "the **last** output is what the network knows once it has read everything",
+    "attention": "**attention** is a mean in which a learned query decides how much each token counts",
+}
+
+
+def _model_words(model: ClassifierSettings) -> list[str]:
+    told = [f"{POOLINGS[kind]};" for kind in model.pooling]
+    if model.embedding.word_dropout:
+        told.append(
+            f"**word dropout**: in training {model.embedding.word_dropout:.0%} of the tokens lose their vector, so "
+            "that the network cannot lean on a few words it knows by heart;"
+        )
+    if model.dropout:
+        told.append(
+            f"**dropout**: in training {model.dropout:.0%} of the features are set to zero at random, which keeps the "
+            "network from relying on any single one;"
+        )
+    told[-1] = told[-1].rstrip(";") + "."
+    return told

@@ -1,0 +1,101 @@
+"""What a recipe says of recurrent layers, as plain PyTorch can say it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lstmlab.cells import Cell, find_cell
+from lstmlab.errors import InputError
+from lstmlab.kernels import native, notation
+from lstmlab.nn.recurrent import RecurrentSettings
+
+WORDS = {
+    "lstm": (
+        "LSTM",
+        "An LSTM keeps two vectors: its memory $c$ and its output $h$. At every step the **forget** gate $f$ says how "
+        "much of the memory stays, the **input** gate $i$ how much of the new value goes in, and the **output** gate "
+        "$o$ how much of the memory is shown. What is kept is only multiplied by $f$ and added to, so a memory, and "
+        "its gradient in training, can last for many steps.",
+    ),
+    "gru": (
+        "GRU",
+        "A GRU keeps one vector $h$. The **update** gate $z$ says how much of the old state stays, and the **reset** "
+        "gate $r$ how much of the past the new value $n$ may see.",
+    ),
+    "rnn": (
+        "plain RNN",
+        "A plain recurrent network has no gates: the new state is mixed from the input and the whole old state, and "
+        "what was long ago soon fades.",
+    ),
+}
+PLAIN = ("layer_norm", "recurrent_dropout", "zoneout", "zoneout_memory", "weight_drop", "residual", "locked")
+"""Settings of a layer that a notebook has no words for yet, where they are not at their defaults."""
+
+
+def cell_facts(cell: Cell) -> dict[str, Any]:
+    """How a template names, explains and builds a cell. Raises InputError for one that torch has no layer for."""
+    known = native.layout(cell)
+    if known is None:
+        names = ", ".join(one.cell.name for one in native.LAYOUTS)
+        raise InputError(
+            f'a notebook cannot yet write out the cell "{cell.name}" (model.encoder.cell); with these it can: {names}'
+        )
+    title, words = WORDS.get(cell.name, (cell.name, WORDS["rnn"][1]))
+    return {
+        "title": title,
+        "words": words,
+        "latex": notation.latex(cell),
+        "gated": len(cell.gates) > 1,
+        "module": known.module.__name__,
+        "argument": ', nonlinearity="relu"' if known.function == "rnn_relu" else "",
+        "gates": known.gates,
+        "inner": known.gates.index(cell.recurrent_bias[0]) if cell.recurrent_bias else None,
+        "states": cell.states,
+    }
+
+
+def layer_facts(settings: RecurrentSettings, where: str = "model.encoder") -> dict[str, Any]:
+    """What a template needs of a stack. Raises InputError for settings that a notebook cannot yet write."""
+    kind = getattr(settings, "kind", "recurrent")  # of the encoders, some are not recurrent
+    if kind != "recurrent":
+        raise unwritten(f"{where}.kind={kind}", "kind=recurrent")
+    cell = find_cell(settings.cell)
+    refuse(settings, PLAIN, where)
+    if settings.initialisation == "chrono":
+        raise unwritten(f"{where}.initialisation=chrono")
+    starts = settings.initialisation != "torch" or settings.forget_bias is not None or not settings.second_bias
+    forget = settings.forget_bias if "forget" in cell.gates else None
+    if settings.initialisation == "orthogonal" and forget is None:
+        forget = cell.initial_bias.get("forget")
+    return {
+        **{name: getattr(settings, name) for name in ("hidden_size", "num_layers", "bidirectional", "second_bias")},
+        "cell": cell_facts(cell),
+        "dropout": settings.dropout,
+        "apart": settings.num_layers > 1 and settings.dropout > 0,
+        "starts": starts,
+        "initialisation": settings.initialisation,
+        "redrawn": settings.forget_bias is not None,
+        "forget_bias": forget,
+    }
+
+
+def layer_name(settings: RecurrentSettings) -> str:
+    """A stack in a few words: an LSTM, a bidirectional GRU with 2 layers."""
+    cell = find_cell(settings.cell)
+    name = WORDS.get(cell.name, (cell.name,))[0]
+    told = f"bidirectional {name}" if settings.bidirectional else name
+    article = "an" if told[0] in "AEIOLaeio" else "a"
+    layers = f" of {settings.num_layers} layers" if settings.num_layers > 1 else ""
+    return f"{article} {told}{layers}"
+
+
+def refuse(settings: Any, names: tuple[str, ...] | Mapping[str, Any], where: str) -> None:
+    """Refuse settings that are not at their defaults and that a notebook cannot yet write."""
+    for name in names:
+        value, default = getattr(settings, name), type(settings).model_fields[name].default
+        if value != default:
+            raise unwritten(f"{where}.{name}={value}", f"{where.rsplit('.', 1)[-1]}.{name}={default}")
+
+
+def unwritten(what: str, instead: str = "") -> InputError:
+    """The refusal of a setting."""
+    return InputError(f"a notebook cannot yet write {what}" + (f"; it can with {instead}" if instead else ""))

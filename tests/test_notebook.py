@@ -1,0 +1,195 @@
+"""Notebooks: what they compute is what the run computed, and they need nothing of ours."""
+
+import csv
+import json
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import review
+from lstmlab import notebook, request
+from lstmlab.errors import InputError
+from lstmlab.notebook.document import Cell, from_percent, to_json, to_percent
+from lstmlab.notebook.execution import execute
+from lstmlab.notebook.writing import literal, spaced
+from lstmlab.training import experiment
+from lstmlab.training.run import Run
+
+TELL = Cell("code", 'import json\n\nprint("HISTORY", json.dumps(history))')
+"""A last cell that says what the notebook's training saw."""
+
+SMALL = {"hidden_size": 8, "epochs": 3}
+TEXTS = {**SMALL, "data.text": "review", "data.label": "stars", "embedding.size": 8, "vocabulary_size": 200}
+
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "sine": ("sine", {**SMALL, "points": 200, "horizon": 20}),
+    "sine, as in the textbook": ("sine-classic", {**SMALL, "points": 200, "horizon": 20}),
+    "waves at once": (
+        "forecasting",
+        {**SMALL, "data.name": "waves", "points": 300, "horizon": 6, "window": 24, "patience": None, "num_layers": 2}
+        | {"encoder.dropout": 0.3, "model.dropout": 0.2, "cell": "gru"},
+    ),
+    "reviews": ("classification", {**TEXTS, "ratios": 2, "data.path": "reviews.csv", "word_dropout": 0.3}),
+    "reviews in pieces": (
+        "classification",
+        {**TEXTS, "data.path": "reviews.csv", "segment_length": 4, "forget_bias": 1.0, "num_layers": 2}
+        | {"encoder.dropout": 0.2, "locked_dropout": 0.1, "embedding.dropout": 0.1, "pooling": ["mean", "attention"]},
+    ),
+    "reviews, one unit": (
+        "classification",
+        {**TEXTS, "data.path": "reviews.csv", "single_unit": True, "initialisation": "orthogonal", "pooling": ["last"]}
+        | {"text.last": 6, "punctuation": False, "average": None, "bucket": False, "tokens": None, "cell": "gru"},
+    ),
+    "parity": ("parity", {**SMALL, "count": 200, "length": 8}),
+}
+
+
+@pytest.fixture
+def reviews(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A table of reviews in the folder one stands in."""
+    monkeypatch.chdir(tmp_path)
+    rng = random.Random(1)
+    rows = [(review(rng, good), "good" if good else "bad") for good in [True, False] * 60]
+    with open("reviews.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("review", "stars"), *rows])
+    return tmp_path / "reviews.csv"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_its_epochs_have_the_losses_of_the_run(case: str, reviews: Path) -> None:
+    word, changes = CASES[case]
+    recipe = request.assemble(word, changes)
+    run = experiment.train(recipe, root=Path("runs"), output=Path("run"))
+    cells = execute([*notebook.compose(recipe, run=run), TELL], {}, notebook.files(recipe))
+    told = next(out["text"] for out in cells[-1].outputs if out["text"].startswith("HISTORY"))
+    history = json.loads(told.removeprefix("HISTORY"))
+    assert len(history) == len(run.history)
+    for ours, theirs in zip(run.history, history, strict=True):
+        assert theirs["loss"] == pytest.approx(ours["train"]["loss"], abs=1e-3)
+        if "valid" in ours:
+            assert theirs["valid loss"] == pytest.approx(ours["valid"]["loss"], abs=1e-3)
+
+
+def test_it_is_whole_and_self_contained(tmp_path: Path, reviews: Path) -> None:
+    recipe = request.assemble(*CASES["reviews"])
+    cells = notebook.compose(recipe)
+    code = "\n".join(cell.source for cell in cells if cell.kind == "code")
+    compile(code, "notebook", "exec")
+    assert not re.search(r"^\s*(import|from) lstmlab", code, re.MULTILINE)
+    assert str(tmp_path) not in to_percent(cells)
+    imported = set(re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE))
+    assert imported & {"torch", "numpy", "matplotlib", "sklearn"} == {"torch", "numpy", "matplotlib", "sklearn"}
+    assert not imported & {"lstmlab", "pandas", "polars", "tokenizers", "transformers", "scipy"}
+
+
+def test_the_file_is_a_notebook_and_the_same_each_time(tmp_path: Path) -> None:
+    recipe = request.assemble("sine", {**SMALL, "points": 120, "horizon": 10, "epochs": 2})
+    first, second = tmp_path / "a.ipynb", tmp_path / "b.ipynb"
+    for path in (first, second):
+        notebook.write(recipe, path)
+    assert first.read_bytes() == second.read_bytes()
+    whole = json.loads(first.read_text())
+    assert (whole["nbformat"], whole["nbformat_minor"]) == (4, 5)
+    names = [cell["id"] for cell in whole["cells"]]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name) for name in names)
+    counts = [cell["execution_count"] for cell in whole["cells"] if cell["cell_type"] == "code"]
+    assert counts == list(range(1, len(counts) + 1))
+    outputs = [out for cell in whole["cells"] for out in cell.get("outputs", [])]
+    assert any("image/png" in out.get("data", {}) for out in outputs)
+    assert any("Epoch 2/2" in "".join(out.get("text", [])) for out in outputs)
+    schema(whole)
+
+
+def schema(whole: dict[str, Any]) -> None:
+    """What nbformat 4.5 asks of a notebook; with nbformat itself where it is installed."""
+    keys = {"markdown": {"cell_type", "id", "metadata", "source"}}
+    keys["code"] = keys["markdown"] | {"execution_count", "outputs"}
+    wanted = {"stream": {"name", "text"}, "display_data": {"data", "metadata"}}
+    wanted["execute_result"] = wanted["display_data"] | {"execution_count"}
+    for cell in whole["cells"]:
+        assert cell.keys() == keys[cell["cell_type"]]
+        for out in cell.get("outputs", []):
+            assert out.keys() == {"output_type", *wanted[out["output_type"]]}
+    try:
+        import nbformat
+    except ImportError:
+        return
+    nbformat.validate(nbformat.from_dict(whole))
+
+
+def test_a_failing_cell_is_told_and_nothing_is_written() -> None:
+    with pytest.raises(InputError, match="cell 2 of the notebook .*ZeroDivisionError"):
+        execute([Cell("code", "a = 1"), Cell("code", "a / 0")], {}, {})
+    with pytest.raises(InputError, match="self-contained"):
+        execute([Cell("code", "import lstmlab")], {}, {})
+    with pytest.raises(InputError, match="status 3"):
+        execute([Cell("code", "import os\nos._exit(3)")], {}, {})
+
+
+def test_outputs_stand_beside_their_cells() -> None:
+    said: list[str] = []
+    code = "print('one')\nimport sys\nprint('two', file=sys.stderr)\n3 + 4"
+    cell, silent = execute([Cell("code", code), Cell("code", "5;")], {}, {}, said.append)
+    assert [(out["output_type"], out.get("name")) for out in cell.outputs] == [
+        ("stream", "stdout"),
+        ("stream", "stderr"),
+        ("execute_result", None),
+    ]
+    assert cell.outputs[2]["data"] == {"text/plain": "7"}
+    assert silent.outputs == ()
+    assert said == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("word", "changes", "message"),
+    [
+        ("stocks", {}, "cannot yet write the series stocks"),
+        ("sine", {"zoneout": 0.1}, "cannot yet write model.encoder.zoneout=0.1"),
+        ("sine", {"cell": "slstm"}, 'cannot yet write out the cell "slstm"'),
+        ("sine", {"head": "quantile"}, "cannot yet write model.head=quantile; it can with model.head=point"),
+        ("parity", {"training.steps": 10}, "a budget of training.steps; it can with training.epochs=N"),
+        ("dailydialog", {}, "no notebook for dialogue yet; these have one: forecasting"),
+    ],
+)
+def test_what_it_has_no_words_for_is_refused(word: str, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        notebook.compose(request.assemble(word, changes))
+
+
+def test_percent_form_and_back() -> None:
+    cells = [Cell("markdown", "# A title\n\ntext"), Cell("code", "a = 1\n\n\ndef f():\n    return a")]
+    assert from_percent(to_percent(cells)) == cells
+    assert to_json(cells) == to_json(list(cells))
+
+
+def test_code_is_spaced_as_usual() -> None:
+    code = "a = 1\ndef f():\n    return 1\nclass C:\n    x = 1\n    def g(self):\n        return 2\n@deco\ndef h():\n    pass\nb = 2"
+    told = spaced(code).split("\n")
+    assert told == (
+        "a = 1\n\n\ndef f():\n    return 1\n\n\nclass C:\n    x = 1\n\n    def g(self):\n        return 2\n\n\n"
+        "@deco\ndef h():\n    pass\n\n\nb = 2"
+    ).split("\n")
+
+
+def test_literals_read_well() -> None:
+    assert literal([1, "a", 'say "x"', None]) == """[1, "a", 'say "x"', None]"""
+    assert eval(literal(list(range(100)))) == list(range(100))
+    assert max(len(line) for line in literal(list(range(100))).split("\n")) <= 100
+
+
+def test_a_run_has_its_notebook(tmp_path: Path) -> None:
+    from lstmlab.api import Result
+
+    run = experiment.train(
+        request.assemble("sine", {**SMALL, "points": 120, "horizon": 10}), root=tmp_path, output=tmp_path / "run"
+    )
+    path = Result(Run(run.folder)).notebook(execute=False)
+    text = path.read_text()
+    assert path == run.folder / "notebook.ipynb"
+    assert f"{run.history[0]['train']['loss']:.7f}"[:9] in text
+    assert str(tmp_path) not in text

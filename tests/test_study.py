@@ -1,0 +1,361 @@
+"""Studies planned, carried out, killed and gone on with; their folders, their workers, what they refuse."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lstmlab
+from lstmlab import studies
+from lstmlab.errors import InputError
+from lstmlab.recipe import dump, validate
+from lstmlab.training.arms import (
+    Plan,
+    StudyRecipe,
+    arm_name,
+    make_plan,
+    parse_arms,
+    parse_over,
+    parse_rates,
+    parse_seeds,
+)
+from lstmlab.training.comparing import Interrupted, Onlooker, carry_out, fitting
+from lstmlab.training.crew import Crew
+from lstmlab.training.study import Study, StudyWriter, find_study, is_study
+
+TINY: dict[str, Any] = {"epochs": 2, "data.count": 60, "hidden_size": 4, "batch_size": 16}
+
+
+def plan(word: str = "parity", changes: dict[str, Any] | None = None, **asked: Any) -> Plan:
+    recipe, bases = studies.request_study(word, asked, changes or {})
+    return make_plan(recipe, bases)
+
+
+# ---- Words
+
+
+def test_words_of_the_command_line() -> None:
+    typed = ["cell=rnn,lstm", "hidden_size=64,128", "rate=1e-3,0.1", "flag=true,false", "p=[max],[max,mean]"]
+    assert parse_over(typed) == {
+        "cell": ["rnn", "lstm"], "hidden_size": [64, 128], "rate": [0.001, 0.1], "flag": [True, False],
+        "p": [["max"], ["max", "mean"]],
+    }  # fmt: skip
+    assert parse_arms(["cnn: kind=convolution width=3", "gru:cell=gru"]) == {
+        "cnn": {"kind": "convolution", "width": 3},
+        "gru": {"cell": "gru"},
+    }
+    assert parse_seeds("5") == 5
+    assert parse_seeds("1, 2,3") == (1, 2, 3)
+    assert parse_rates("0.001,1e-2") == (0.001, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("parse", "words", "told"),
+    [
+        (parse_over, ["cell"], "expected a setting and its values"),
+        (parse_over, ["cell="], "expected a setting and its values"),
+        (parse_over, ["cell=rnn", "cell=gru"], "--over cell=rnn,gru"),
+        (parse_arms, ["cell=gru"], "expected a name and settings"),
+        (parse_arms, ["a: cell=gru", "a: cell=rnn"], "given twice"),
+        (parse_seeds, "many", "expected how many"),
+        (parse_seeds, "1,", "expected how many"),
+        (parse_rates, "fast,slow", "expected numbers"),
+    ],
+)
+def test_words_that_mean_nothing_are_refused(parse: Any, words: Any, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        parse(words)
+
+
+# ---- Plans
+
+
+def test_settings_are_crossed_and_named() -> None:
+    found = plan(over={"cell": ["rnn", "gru"], "hidden_size": [4, 8]}, seeds=2)
+    assert [arm.name for arm in found.arms] == [
+        "rnn, hidden_size=4", "rnn, hidden_size=8", "gru, hidden_size=4", "gru, hidden_size=8",
+    ]  # fmt: skip
+    assert found.arms[0].changes == {"model.encoder.cell": "rnn", "model.encoder.hidden_size": 4}
+    assert found.seeds == (0, 1)
+    assert validate(Plan, dump(found), "it") == found
+
+
+def test_named_arms_stand_beside_the_crossed_ones() -> None:
+    found = plan(over={"cell": ["rnn", "gru"]}, arms={"wide": {"hidden_size": 50}}, seeds=(3, 7))
+    assert [arm.name for arm in found.arms] == ["rnn", "gru", "wide"]
+    assert found.seeds == (3, 7)
+    assert found.search_seed not in found.seeds
+
+
+def test_numbers_and_equal_words_keep_their_setting() -> None:
+    assert arm_name({"model.cell": "lstm", "bidirectional": True}) == "lstm, bidirectional=true"
+    assert arm_name({"a": "lstm", "b": "lstm"}) == 'a="lstm", b="lstm"'
+
+
+def test_a_setting_without_effect_marks_the_arm_and_a_twin_is_not_trained_twice() -> None:
+    found = plan(over={"cell": ["lstm", "gru"], "forget_bias": [0.0, 1.0]})
+    marks = {arm.name: (arm.marks, arm.twin) for arm in found.arms}
+    assert marks["lstm, forget_bias=1.0"] == ({}, None)
+    assert "no forget gate" in marks["gru, forget_bias=0.0"][0]["model.encoder.forget_bias"]
+    assert marks["gru, forget_bias=1.0"][1] == "gru, forget_bias=0.0"
+    study = Study(Path("nowhere"))
+    study.__dict__["plan"] = found
+    study.__dict__["failures"] = {}
+    assert len(study.entries) == 3 * 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "changes", "told"),
+    [
+        ({"over": {"cell": ["gru"]}}, {}, "nothing to compare"),
+        ({}, {}, "nothing to compare"),
+        ({"over": {"cel": ["gru", "rnn"]}}, {}, "Did you mean model.encoder.cell"),
+        ({"over": {"cell": ["gru", "rrn"]}}, {}, "rnn"),
+        ({"over": {"seed": [1, 2]}}, {}, "--seeds"),
+        ({"over": {"split_seed": [1, 2]}}, {}, "the same for all arms"),
+        ({"over": {"cell": ["gru", "rnn"], "forget_bias": [1.0]}}, {}, "no effect in any arm"),
+        ({"over": {"cell": ["gru", "gru"]}}, {}, "same name"),
+        ({"over": {"learning_rate": [0.1, 0.2]}, "rates": [0.1, 0.2]}, {}, "leave one out"),
+        ({"over": {"hidden_size": [1, 2]}, "match_parameters": True}, {}, "leave one out"),
+        ({"over": {"cell": ["gru", "rnn"]}, "rates": [0.1]}, {}, "nothing to choose"),
+        ({"over": {"cell": ["gru", "rnn"]}, "rates": [0.1, -1.0]}, {}, "above zero"),
+        ({"over": {"cell": ["gru", "rnn"]}, "seeds": 0}, {}, "at least one"),
+        ({"over": {"cell": ["gru", "rnn"]}, "seeds": (1, 1)}, {}, "stands twice"),
+        ({"over": {"cell": ["gru", "rnn"]}}, {"celll": "rnn"}, "no setting"),
+        ({"over": {"cell": ["gru", "rnn"]}, "probe": 3}, {}, "probe"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(asked: dict[str, Any], changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        plan(changes=changes, **asked)
+
+
+def test_a_recipe_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Did you mean parity"):
+        plan("parityy", over={"cell": ["rnn", "gru"]})
+    file = tmp_path / "mine.yaml"
+    file.write_text("study: {bases: [{recipe: parity}], over: {cell: [rnn, gru]}, seedss: 3}\n")
+    with pytest.raises(InputError, match="Did you mean study.seeds"):
+        plan(str(file))
+    file.write_text("study: 3\n")
+    with pytest.raises(InputError, match="expected settings of its own"):
+        plan(str(file))
+
+
+def test_the_studies_that_ship_are_plans() -> None:
+    from lstmlab.catalogue import read_study, study_names
+
+    for name in study_names():
+        tree = read_study(name)
+        assert tree["group"] == "studies"
+        assert tree["summary"].endswith(".")
+        if "study" in tree:
+            recipe, bases = studies.request_study(name, {}, {})
+            found = make_plan(recipe, bases)
+            assert all(not arm.marks for arm in found.arms)
+            validate(StudyRecipe, dump(recipe), name)
+            for claim in found.claims:
+                names = {arm.name for arm in found.arms if arm.base == claim.base}
+                assert {claim.better, claim.than} <= names
+    assert "study:" in studies.show_study("architecture")
+
+
+def test_one_arms_parameters_are_matched() -> None:
+    from lstmlab.tasks import TASKS
+    from lstmlab.training.matching import matched
+
+    recipe, bases = studies.request_study(
+        "parity", {"over": {"cell": ["lstm", "rnn", "gru"]}, "match_parameters": True}, {"data.count": 60}
+    )
+    data = {name: TASKS[base.task].load(base, Onlooker()) for name, base in bases.items()}
+    found = matched(make_plan(recipe, bases), data)
+    assert [arm.asked_size for arm in found.arms] == [None, 32, 32]
+    sizes = [arm.changes.get("model.encoder.hidden_size") for arm in found.arms]
+    assert sizes[0] is None
+    assert sizes[1] > sizes[2] > 32
+
+
+# ---- Workers
+
+
+def test_as_many_workers_as_cores_and_no_more() -> None:
+    size, threads = fitting(100, None)
+    assert size * threads <= max(os.cpu_count() or 1, size)
+    assert fitting(1, None)[0] == 1
+    assert fitting(100, 3)[0] == 3
+    assert fitting(100, None, "cuda")[0] == 1
+    with pytest.raises(InputError, match="1 or more"):
+        fitting(1, 0)
+
+
+@pytest.mark.slow
+def test_a_worker_tells_what_went_wrong_and_goes_on(tmp_path: Path) -> None:
+    tree = dump(studies.request_study("parity", {"over": {"cell": ["rnn", "gru"]}}, TINY)[1]["parity"])
+    bad = {"tree": tree, "changes": {"training.optimizer.learning_rate": 1e30, "training.optimizer.clip": None}}
+    jobs = [
+        {"folder": str(tmp_path / "diverges"), "name": "a", **bad},
+        {"folder": str(tmp_path / "wrong"), "name": "b", "tree": tree, "changes": {"data.count": 1}},
+        {"folder": str(tmp_path / "sound"), "name": "c", "tree": tree, "changes": {}},
+    ]
+    heard: list[tuple[str, str, str]] = []
+
+    def news(job: Any, told: dict[str, Any]) -> None:
+        if told["event"] in ("done", "failed"):
+            heard.append((Path(job["folder"]).name, told["event"], told.get("kind", "")))
+
+    with Crew(1, 1, tmp_path / "log") as crew:
+        assert crew.work(jobs, news, lambda: False)
+    assert heard == [("diverges", "failed", "diverged"), ("wrong", "failed", "failed"), ("sound", "done", "")]
+    assert lstmlab.open_run(tmp_path / "sound").scores["accuracy"] > 0
+
+
+# ---- Carried out
+
+
+@pytest.fixture
+def unwritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Studies end without a report, which takes longer than so small a training."""
+    monkeypatch.setattr("lstmlab.studies.StudyResult.report", lambda _: {})
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    """The rows of results.csv."""
+    return list(csv.DictReader(io.StringIO((folder / "results.csv").read_text(encoding="utf-8"))))
+
+
+def outcome(study: Study) -> dict[str, Any]:
+    """Scores of all runs."""
+    return {entry.name: entry.run and {**entry.run.metrics["test"]} for entry in study.entries}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unwritten")
+def test_a_study_from_the_first_run_to_the_last(tmp_path: Path) -> None:
+    lines: list[str] = []
+    result = lstmlab.compare(
+        "parity", over={"cell": ["rnn", "gru"]}, seeds=2, rates=(0.003, 0.01), root=tmp_path, watch=lines.append, **TINY
+    )
+    assert isinstance(result, studies.StudyResult)
+    study = result.study
+    rows = table(result.folder)
+    assert [(row["arm"], row["seed"], row["state"]) for row in rows] == [
+        ("rnn", "0", "finished"), ("gru", "0", "finished"), ("rnn", "1", "finished"), ("gru", "1", "finished"),
+    ]  # fmt: skip
+    assert all(float(row["test_accuracy"]) > 0 and int(row["parameters"]) > 0 for row in rows)
+    assert all((result.folder / row["folder"] / "model.safetensors").is_file() for row in rows)
+    # The search scored no test part, and its choice is the runs' rate.
+    for arm in study.plan.arms:
+        tried = study.tried(arm)
+        assert study.rate(arm) == max(tried, key=lambda rate: (tried[rate], -rate))
+        assert {row["learning_rate"] for row in rows if row["arm"] == arm.name} == {str(study.rate(arm))}
+    for trial in study.trials:
+        assert trial.run is not None
+        assert "test" not in trial.run.metrics
+        assert not trial.run.predictions
+        assert trial.seed not in study.plan.seeds
+    # All arms and seeds share their parts, and with a seed the order of the batches.
+    first = [entry.run for entry in study.entries if entry.run]
+    assert len({json.dumps([row["input"] for row in run.predictions]) for run in first}) == 1
+    assert {run.recipe["split_seed"] for run in first} == {0}
+    assert len([line for line in lines if "test accuracy" in line]) == 4
+    # Nothing is left to do, and what is done is not done again.
+    before = [(run.folder / "metrics.json").stat().st_mtime_ns for run in first]
+    studies.go_on_with(study.fresh())
+    assert before == [(run.folder / "metrics.json").stat().st_mtime_ns for run in first]
+    assert find_study("parity", tmp_path).folder == result.folder
+    assert is_study(str(result.folder))
+
+
+KILLED = """
+import sys, lstmlab
+lstmlab.compare("parity", over={"cell": ["rnn", "gru"]}, seeds=2, root=sys.argv[1], workers=1, epochs=3,
+                hidden_size=4, batch_size=16, **{"data.count": 60, "checkpoint_seconds": 0})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unwritten")
+def test_killed_and_gone_on_with_it_ends_as_if_never_killed(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "killed")], cwd=tmp_path)
+    folder, until = None, time.monotonic() + 120
+    while folder is None and time.monotonic() < until:
+        time.sleep(0.02)
+        found = list((tmp_path / "killed").glob("parity/*/runs/*/*/metrics.json"))
+        folder = found[0].parents[3] if found else None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert folder is not None
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/*/metrics.json")}
+    result = lstmlab.open_study(folder)
+    # The orphaned worker sees that its caller is gone, keeps a checkpoint and leaves; its run is free then.
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        result = studies.go_on_with(result.study.fresh(), workers=1)
+        if all(entry.run for entry in result.study.entries):
+            break
+        time.sleep(0.2)
+    assert all(path.stat().st_mtime_ns == at for path, at in before.items())
+    whole = lstmlab.compare(
+        "parity", over={"cell": ["rnn", "gru"]}, seeds=2, root=tmp_path / "whole", workers=1,
+        epochs=3, hidden_size=4, batch_size=16, **{"data.count": 60, "checkpoint_seconds": 0},
+    )  # fmt: skip
+    assert outcome(result.study) == outcome(whole.study)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unwritten")
+def test_asked_to_stop_it_keeps_what_is_done(tmp_path: Path) -> None:
+    done: list[int] = []
+    watch = Onlooker(end=lambda entry, count, total: done.append(count), stop=lambda: bool(done))
+    recipe, bases = studies.request_study("parity", {"over": {"cell": ["rnn", "gru"]}, "seeds": 2}, TINY)
+    with pytest.raises(Interrupted) as stopped:
+        studies.run_study(recipe, bases, root=tmp_path, workers=1, watch=watch)
+    study = Study(stopped.value.folder)
+    assert f"lstmlab compare {study.folder}" in str(stopped.value)
+    assert 1 <= sum(entry.run is not None for entry in study.entries) < 4
+    assert studies.go_on_with(study.fresh()).study.finished
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unwritten")
+def test_a_run_that_diverges_is_told_and_the_others_go_on(tmp_path: Path) -> None:
+    arms = {"sound": {"cell": "gru"}, "wild": {"learning_rate": 1e30, "clip": None}}
+    result = lstmlab.compare("parity", arms=arms, seeds=1, root=tmp_path, **TINY)
+    rows = {row["arm"]: row for row in table(result.folder)}
+    assert rows["sound"]["state"] == "finished"
+    assert rows["wild"]["state"] == "diverged"
+    assert "smaller learning_rate" in rows["wild"]["note"]
+    # It would diverge again, so it is not tried again.
+    studies.go_on_with(result.study.fresh())
+    told = [section for section in result.sections() if section.title == "Runs that did not end"]
+    assert "wild, seed 0" in told[0].evidence
+
+
+def test_two_processes_do_not_work_on_one_study(tmp_path: Path) -> None:
+    made = StudyWriter.create(tmp_path, plan(over={"cell": ["rnn", "gru"]}), {"started": "2026-02-03"}, None)
+    with made.locked(), pytest.raises(InputError, match="by another process"):
+        carry_out(Study(made.folder), 1)
+
+
+def test_damaged_studies_are_told(tmp_path: Path) -> None:
+    made = StudyWriter.create(tmp_path, plan(over={"cell": ["rnn", "gru"]}), {"started": "2026-02-03"}, None)
+    (made.folder / "failures.json").write_text("[")
+    with pytest.raises(InputError, match=r"failures.json: unreadable"):
+        _ = Study(made.folder).entries
+    (made.folder / "study.yaml").write_text("arms: 3\n")
+    with pytest.raises(InputError, match=r"study.yaml"):
+        _ = Study(made.folder).plan
+    with pytest.raises(InputError, match="is not a study"):
+        Study.open(tmp_path)
+    with pytest.raises(InputError, match="Did you mean parity"):
+        find_study("parit", tmp_path)
+    with pytest.raises(InputError, match="exists already"):
+        StudyWriter.create(tmp_path, plan(over={"cell": ["rnn", "gru"]}), {}, made.folder)
