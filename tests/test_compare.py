@@ -6,17 +6,19 @@ from pathlib import Path
 import pytest
 
 import fake_studies
+import lstmlab
 from lstmlab import studies
 from lstmlab.analysis import ablation, claims, compare, duels
 from lstmlab.analysis.arm_lengths import Lengths, growth
 from lstmlab.analysis.contenders import Contest
 from lstmlab.analysis.gather import gather
 from lstmlab.errors import InputError
-from lstmlab.report import unlabelled, write
+from lstmlab.report import Section, unlabelled, write
 from lstmlab.training.arms import Arm, Claim
 from lstmlab.training.probe import CONTRAST, read_answers, read_probe
 from lstmlab.training.run import Run
 from lstmlab.training.study import Study, results
+from test_cli import Shell
 
 CLEAR = {
     "rnn": [0.70, 0.71, 0.69, 0.70, 0.705],
@@ -248,3 +250,67 @@ def test_hostile_probes_are_told(tmp_path: Path) -> None:
     (tmp_path / "probe.jsonl").write_text("{\n")
     with pytest.raises(InputError, match="unreadable"):
         read_answers(Run(tmp_path))
+
+
+# ---- The command
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["compare", "parity"], "nothing to compare"),
+        (["compare", "parityy", "--over", "cell=rnn,gru"], "Did you mean parity?"),
+        (["compare", "architectur"], "Did you mean architecture?"),
+        (["compare", "parity", "--over", "cell=rnn,gru", "--seeds", "x"], "expected how many"),
+        (["compare", "parity", "--arm", "gru"], "expected a name and settings"),
+        (["compare", "parity", "--over", "cell=rnn,gru", "--probe", "no.csv"], "no.csv: no such file"),
+        (["compare", "sine", "--over", "cell=rnn,gru", "--probe", "contrast-sentences"], "it is for classifiers"),
+        (["compare", "sine", "--over", "cell=rnn,gru", "--rates", "0.1,0.2"], "validation part"),
+        (["compare", "made", "--seeds", "3"], "a study already"),
+        (["compare", "made", "epochs=3"], "a study already"),
+        (["compare", "made", "--output", "new"], "a study already"),
+        (["compare", "made/runs/a/seed-0", "elsewhere"], "elsewhere is not a run"),
+        (["compare", "made/runs/a/seed-0", "made/runs/a/seed-1", "--workers", "2"], "--workers would have no effect"),
+        (["compare", "gradients", "--over", "cell=rnn,gru"], "trains nothing"),
+        (["compare", "gradients", "stepss=3"], "Did you mean measure.steps?"),
+        (["train", "architecture"], "lstmlab compare architecture"),
+    ],
+)
+def test_a_bad_command_says_so_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fake_studies.study(tmp_path / "made", {"a": [0.5, 0.6], "b": [0.6, 0.7]})
+    if words[0] == "train":
+        assert said in Shell(tmp_path)(*words).err
+    else:
+        assert said in Shell(tmp_path).refuses(*words)
+
+
+@pytest.mark.slow
+def test_a_finished_study_is_told_and_written_again(tmp_path: Path) -> None:
+    fake_studies.study(tmp_path / "made", CLEAR)
+    for command in ("compare", "resume", "report"):
+        assert "report.html" in Shell(tmp_path).done(command, str(tmp_path / "made"))
+        (tmp_path / "made" / "report.pdf").unlink()
+
+
+def test_recipes_lists_the_studies(tmp_path: Path) -> None:
+    told = Shell(tmp_path).done("recipes")
+    assert all(name in told for name in ("architecture", "cnn-gru-lstm", "gradients"))
+    assert "num_layers" in Shell(tmp_path).done("recipes", "show", "architecture")
+
+
+def test_a_study_without_runs_is_a_folder_like_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def measured(seeds: int, steps: int, **_: object) -> list[Section]:
+        asked.append((seeds, steps))
+        return [Section("Reach", "Gradients fade.", "")]
+
+    monkeypatch.setattr("lstmlab.analysis.reach.gradient_study", measured)
+    result = lstmlab.compare("gradients", root=tmp_path, steps=10, seeds=1)
+    assert (result.folder / "report.html").is_file()
+    assert result.claims() == ["Gradients fade."]
+    assert isinstance(studies.open_study(result.folder), studies.Measured)
+    assert asked == [(1, 10), (1, 10)]

@@ -1,61 +1,15 @@
 """The verdict on made-up histories, each with what a careful reader of its curves would say; and the figures."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
 from fake_runs import classification_run
+from histories import Rows, fall, noisy, rows
 from lstmlab.analysis.curves import Known, section, verdict
 from lstmlab.report import unlabelled
-
-Rows = list[dict[str, Any]]
-E = np.arange(100)
-
-
-def rows(
-    train: Sequence[float],
-    valid: Sequence[float | None] | None = None,
-    *,
-    accuracy: Sequence[float] | None = None,
-    valid_accuracy: Sequence[float] | None = None,
-    rate: Sequence[float] | None = None,
-    first: int = 1,
-) -> Rows:
-    """Rows of history with these losses."""
-    made = []
-    for at, loss in enumerate(train):
-        row: dict[str, Any] = {
-            "epoch": first + at,
-            "step": 10 * (at + 1),
-            "seconds": float(at + 1),
-            "learning_rate": 1e-3 if rate is None else rate[at],
-            "gradient_norm": 1.0,
-            "train": {"loss": float(loss)},
-        }
-        if accuracy is not None:
-            row["train"]["accuracy"] = float(accuracy[at])
-        if valid is not None:
-            told = valid[at]
-            row["valid"] = {"loss": None if told is None else float(told)}
-            if valid_accuracy is not None:
-                row["valid"]["accuracy"] = float(valid_accuracy[at])
-        made.append(row)
-    return made
-
-
-def noisy(values: Sequence[float] | np.ndarray, size: float, seed: int = 0) -> np.ndarray:
-    """Values with relative Gaussian noise of this size."""
-    values = np.asarray(values, float)
-    return values * (1 + size * np.random.default_rng(seed).standard_normal(len(values)))
-
-
-def fall(start: float, end: float, speed: float, count: int) -> np.ndarray:
-    """An exponential approach from start to end."""
-    return end + (start - end) * np.exp(-speed * np.arange(count))
-
 
 R1 = np.interp(
     np.arange(1, 51), [1, 2, 5, 10, 20, 30, 40, 50], np.log([0.52, 0.42, 0.18, 0.0386, 0.0055, 0.0008, 0.00032, 0.0003])

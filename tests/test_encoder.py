@@ -9,8 +9,8 @@ from torch import nn
 
 from fake_runs import classification_run
 from lstmlab import request
-from lstmlab.analysis import overview
-from lstmlab.analysis.architecture import context_words, encoder_words
+from lstmlab.analysis.architecture import architecture, context_words, encoder_words, model_words
+from lstmlab.analysis.hyperparameters import settings_table
 from lstmlab.errors import InputError
 from lstmlab.nn import Classifier, ClassifierSettings, Convolution, EncoderSettings, Transformer, count_parameters
 from lstmlab.nn.encoder import ENCODERS, make_encoder
@@ -260,11 +260,11 @@ def test_a_report_says_what_read_the_inputs(tmp_path: Path) -> None:
     said = "convolution, one layer of 64 filters 5 steps wide"
     run = told_run(tmp_path, **CONVOLUTION)
     assert encoder_words(run) == said
-    section = overview.model(run)
-    settings = " ".join(str(value) for row in section.tables[-1].rows for value in row)
+    settings = " ".join(str(value) for row in settings_table(run).rows for value in row)
     assert "steps a filter sees" in settings
     assert not any(word in settings for word in ("cell", "initialisation", "heads"))
-    assert "LSTM" not in f"{section.claim} {section.evidence}"
+    assert said in architecture(run)
+    assert "LSTM" not in architecture(run)
     deep = {**CONVOLUTION, "num_layers": 3, "bidirectional": False}
     words = encoder_words(told_run(tmp_path / "deep", **deep))
     assert words == "causal convolution, 3 layers of 64 filters 5 steps wide, dilated"
@@ -277,12 +277,12 @@ def test_a_report_says_where_a_decoder_begins(tmp_path: Path) -> None:
     assert context_words(run).startswith(
         "the mean of the encoder's outputs becomes the decoder's first state through a"
     )
-    assert "decoder: unidirectional LSTM" in overview.model_words(run)
+    assert "decoder: unidirectional LSTM" in model_words(run)
 
 
 def test_a_run_from_before_there_were_kinds(tmp_path: Path) -> None:
     run = classification_run(tmp_path / "run")
     assert "kind" not in run.recipe["model"]["encoder"]
     assert encoder_words(run).startswith("bidirectional LSTM")
-    assert "steps a filter sees" not in str(overview.model(run).tables[-1].rows)
+    assert "steps a filter sees" not in str(settings_table(run).rows)
     assert EncoderSettings.model_validate(run.recipe["model"]["encoder"]).kind == "recurrent"

@@ -11,6 +11,7 @@ import pytest
 
 from conftest import review
 from lstmlab import notebook, request
+from lstmlab.data.datasets import phrases
 from lstmlab.errors import InputError
 from lstmlab.notebook.document import Cell, from_percent, to_json, to_percent
 from lstmlab.notebook.execution import execute
@@ -23,6 +24,16 @@ TELL = Cell("code", 'import json\n\nprint("HISTORY", json.dumps(history))')
 
 SMALL = {"hidden_size": 8, "epochs": 3}
 TEXTS = {**SMALL, "data.text": "review", "data.label": "stars", "embedding.size": 8, "vocabulary_size": 200}
+
+PAIRS = {
+    **SMALL,
+    "data.path": "pairs.tsv",
+    "embedding.size": 8,
+    "glance": 10,
+    "epochs": 2,
+    "patience": None,
+    "data.limit": 120,
+}
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "sine": ("sine", {**SMALL, "points": 200, "horizon": 20}),
@@ -43,6 +54,26 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         {**TEXTS, "data.path": "reviews.csv", "single_unit": True, "initialisation": "orthogonal", "pooling": ["last"]}
         | {"text.last": 6, "punctuation": False, "average": None, "bucket": False, "tokens": None, "cell": "gru"},
     ),
+    "phrases": ("translate-demo", {**SMALL, "data.limit": 150, "embedding.size": 8, "glance": 10, "epochs": 2}),
+    "pairs, words, additive": (
+        "translation",
+        {**PAIRS, "text.level": "word", "vocabulary_size": 60, "attention.kind": "additive", "input_feeding": False}
+        | {"cell": "gru", "model.tied": "two-way", "memory_dropout": 0.1, "embedding.locked_dropout": 0.1, "seed": 3},
+    ),
+    "pairs, subwords, one table": (
+        "translation",
+        {**PAIRS, "vocabulary_size": 300, "model.tied": "three-way", "label_smoothing": 0.1, "forget_bias": 1.0}
+        | {"word_dropout": 0.1, "model.encoder.num_layers": 2, "clip": 0.5, "optimizer.schedule": "linear", "warmup": 0.1},
+    ),
+    "pairs, the last state": (
+        "translation",
+        {**PAIRS, "vocabulary_size": 280, "model.context": "state", "model.encoder.bidirectional": False},
+    ),
+    "pairs, one vector": (
+        "translation",
+        {**PAIRS, "text.level": "character", "text.joint": False, "vocabulary_size": 50}
+        | {"model.context": "every-step", "bridge": "linear", "initialisation": "orthogonal", "best": "score"},
+    ),
     "parity": ("parity", {**SMALL, "count": 200, "length": 8}),
 }
 
@@ -55,6 +86,8 @@ def reviews(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rows = [(review(rng, good), "good" if good else "bad") for good in [True, False] * 60]
     with open("reviews.csv", "w", newline="") as file:
         csv.writer(file).writerows([("review", "stars"), *rows])
+    lines = [f"{english}\t{french}\n" for part in phrases.parts().values() for english, french in part]
+    Path("pairs.tsv").write_text("".join(lines[::4]), "utf-8")
     return tmp_path / "reviews.csv"
 
 
@@ -65,6 +98,8 @@ def test_its_epochs_have_the_losses_of_the_run(case: str, reviews: Path) -> None
     recipe = request.assemble(word, changes)
     run = experiment.train(recipe, root=Path("runs"), output=Path("run"))
     cells = execute([*notebook.compose(recipe, run=run), TELL], {}, notebook.files(recipe))
+    if "bleu" in run.metrics["test"]:
+        _same_answers(run, cells)
     told = next(out["text"] for out in cells[-1].outputs if out["text"].startswith("HISTORY"))
     history = json.loads(told.removeprefix("HISTORY"))
     assert len(history) == len(run.history)
@@ -72,6 +107,14 @@ def test_its_epochs_have_the_losses_of_the_run(case: str, reviews: Path) -> None
         assert theirs["loss"] == pytest.approx(ours["train"]["loss"], abs=1e-3)
         if "valid" in ours:
             assert theirs["valid loss"] == pytest.approx(ours["valid"]["loss"], abs=1e-3)
+
+
+def _same_answers(run: Run, cells: list[Cell]) -> None:
+    """The beam's answers to the test part have the run's BLEU."""
+    text = "".join(out.get("text", "") for cell in cells for out in cell.outputs)
+    found = re.search(r"beam of \d+ +([\d.]+)", text)
+    assert found is not None
+    assert float(found[1]) == pytest.approx(run.metrics["test"]["bleu"], abs=0.02)
 
 
 def test_it_is_whole_and_self_contained(tmp_path: Path, reviews: Path) -> None:

@@ -10,9 +10,9 @@ import pytest
 from fake_runs import answers, classification_run, curve, forecasting_run
 from histories import fall, rows
 from lstmlab.analysis import remedies
+from lstmlab.analysis.closing import notes
 from lstmlab.analysis.curves import judge, section
 from lstmlab.analysis.discussion import discussion
-from lstmlab.analysis.document import notes
 from lstmlab.analysis.standing import not_better, only_short, standing
 from lstmlab.report import Document, write
 

@@ -168,6 +168,12 @@ def test_the_studies_that_ship_are_plans() -> None:
     assert "study:" in studies.show_study("architecture")
 
 
+def test_what_is_typed_wins_over_what_a_study_sets() -> None:
+    bases = studies.request_study("architecture", {}, {"training.steps": 7})[1]
+    assert (bases["trec-qc"].training.steps, bases["trec-qc"].training.epochs) == (7, None)
+    assert studies.request_study("architecture", {}, {"epochs": 2})[1]["trec-qc"].training.epochs == 2
+
+
 def test_one_arms_parameters_are_matched() -> None:
     from lstmlab.tasks import TASKS
     from lstmlab.training.matching import matched

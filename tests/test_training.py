@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from lstmlab import request
+from lstmlab.analysis.curves import judge
 from lstmlab.api import run_recipe
 from lstmlab.data.load import Watch
 from lstmlab.errors import InputError
@@ -155,6 +156,7 @@ def test_a_diverging_run_names_step_examples_and_tensor(tmp_path: Path, reviews:
     assert 'the weight "embedding.table.weight" holds infinity' in told
     assert "The batch holds the examples" in told
     assert not Run(tmp_path / "run").finished
+    assert judge(Run(tmp_path / "run")).sentence == "Unstable: training loss was not a number in epoch 1."
 
 
 class Broken(nn.Module):

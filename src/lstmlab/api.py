@@ -12,7 +12,7 @@ from lstmlab import request
 from lstmlab.analysis import ANALYSES
 from lstmlab.analysis.alignments import heatmap
 from lstmlab.analysis.cases import ANY, Ask
-from lstmlab.analysis.document import document, observations
+from lstmlab.analysis.document import document, observations, report_wishes
 from lstmlab.data.check import Finding, check
 from lstmlab.data.corpus import Corpus
 from lstmlab.data.datasets import named, synthetic
@@ -28,6 +28,7 @@ from lstmlab.data.text import UNKNOWN
 from lstmlab.decoding import SearchSettings, StreamSettings
 from lstmlab.disk import save
 from lstmlab.errors import InputError, unknown
+from lstmlab.handin import HANDIN, Handed, Size, hand_in
 from lstmlab.report import Section, render, write
 from lstmlab.tasks import TASKS
 from lstmlab.tasks.task import Recipe
@@ -236,9 +237,24 @@ class Result:
         """What the run shows, a sentence each."""
         return observations(self.run)
 
-    def report(self) -> dict[str, Path]:
-        """Write report.html, report.pdf, report.md and the figures; returns the paths by kind."""
-        return write(document(self.run), self.run.folder)
+    def report(self, **wishes: Any) -> dict[str, Path]:
+        """Write report.html, report.pdf, report.md and the figures; returns the paths by kind.
+
+        As the recipe has it, or as wished: `outline` (standard, bootcamp, lab-record, seq2seq), `prompts=True` to leave
+        evidence and questions, `title`, `author`, `course`.
+        """
+        return write(document(self.run, report_wishes(wishes)), self.run.folder)
+
+    def handin(
+        self, output: str | Path | None = None, *, notebook: Size = "auto", watch: Watch = Watch(), **wishes: Any
+    ) -> Handed:
+        """Gather README.md, notebook, report and figures in one folder, ready to push; `wishes` as in `report`.
+
+        The folder is `output`, or handin/NAME-TIME. `notebook` is run in "full", "small", not at all ("bare"), or left
+        out ("none"). Raises InputError where the folder exists.
+        """
+        folder = HANDIN / f"{self.folder.absolute().parent.name}-{self.folder.absolute().name}"
+        return hand_in(self.run, Path(output or folder), report_wishes(wishes), watch, notebook=notebook)
 
     def notebook(
         self, path: str | Path | None = None, *, small: bool = False, execute: bool = True, watch: Watch = Watch()

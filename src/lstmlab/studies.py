@@ -7,6 +7,7 @@ from typing import Any
 
 from lstmlab import recipe as recipes
 from lstmlab import request
+from lstmlab.analysis.document import report_wishes, restyled
 from lstmlab.analysis.measured import MeasureRecipe, measured, measured_document
 from lstmlab.catalogue import read_study, study_names
 from lstmlab.data.contents import existing_file
@@ -14,7 +15,8 @@ from lstmlab.disk import save
 from lstmlab.errors import InputError
 from lstmlab.report import Section, write
 from lstmlab.tasks import TASKS
-from lstmlab.training.arms import Plan, StudyRecipe, StudySettings, make_plan
+from lstmlab.training import experiment
+from lstmlab.training.arms import Base, Plan, StudyRecipe, StudySettings, make_plan
 from lstmlab.training.comparing import Onlooker, carry_out, fitting
 from lstmlab.training.probe import CONTRAST, read_probe
 from lstmlab.training.run import Run, command_line, find_run, new_folder, refuse_existing, versions
@@ -44,10 +46,14 @@ class Measured:
         """What it shows, a sentence each."""
         return [section.claim for section in self._sections]
 
-    def report(self) -> dict[str, Path]:
-        """Write report.html, report.pdf, report.md and the figures; returns the paths by kind."""
+    def report(self, **wishes: Any) -> dict[str, Path]:
+        """Write report.html, report.pdf, report.md and the figures; returns the paths by kind.
+
+        Wishes: `title`, `author`, `course`, and `prompts=True` to leave evidence and questions.
+        """
         told = Study(self.folder).environment
-        return write(measured_document(self.recipe, self._sections, told, self.folder), self.folder)
+        made = measured_document(self.recipe, self._sections, told, self.folder)
+        return write(restyled(made, report_wishes(wishes)), self.folder)
 
 
 class StudyResult:
@@ -77,11 +83,14 @@ class StudyResult:
 
         return verdicts(self.study)
 
-    def report(self) -> dict[str, Path]:
-        """Write report.html, report.pdf, report.md and the figures; returns the paths by kind."""
+    def report(self, **wishes: Any) -> dict[str, Path]:
+        """Write report.html, report.pdf, report.md and the figures; returns the paths by kind.
+
+        Wishes: `title`, `author`, `course`, and `prompts=True` to leave evidence and questions.
+        """
         from lstmlab.analysis.compare import document
 
-        return write(document(self.study), self.study.folder)
+        return write(restyled(document(self.study), report_wishes(wishes)), self.study.folder)
 
 
 def compare(
@@ -134,12 +143,25 @@ def request_study(
         raise InputError(f"{where}: study.bases is needed: the recipes to compare on")
     bases: dict[str, Any] = {}
     for base in recipe.study.bases:
-        settled = request.assemble(base.recipe, {**base.changes, **changes})
+        settled = request.assemble(base.recipe, _both(base, changes))
         name = settled.name or settled.task
         if name in bases:
             raise InputError(f"{where}: the base {name} stands twice")
         bases[name] = settled
     return recipe.model_copy(update={"name": recipe.name or next(iter(bases))}), bases
+
+
+def _both(base: Base, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A base's own changes and those somebody typed, which win. A typed budget takes the place of the base's."""
+    if not base.changes:
+        return dict(changes)
+    tree, _ = request.find(base.recipe)
+    paths = recipes.paths(experiment.recipe_class(str(tree.get("task"))))
+    typed = {recipes.resolve(key, paths): value for key, value in changes.items()}
+    own = {recipes.resolve(key, paths): value for key, value in base.changes.items()}
+    if typed.keys() & set(experiment.BUDGET):
+        own = {path: value for path, value in own.items() if path not in experiment.BUDGET}
+    return own | typed
 
 
 def show_study(name: str) -> str:

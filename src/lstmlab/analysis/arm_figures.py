@@ -117,7 +117,7 @@ def curves(contest: Contest, name: str) -> Figure | None:
     drawn = [(score, [(one, *_band(one, part, score)) for one in shown]) for score in panels]
     drawn = [(score, [one for one in lines if len(one[1])]) for score, lines in drawn]
     drawn = [(score, lines) for score, lines in drawn if lines]
-    if not drawn:
+    if not drawn or all(len(line[1]) < 2 for _, lines in drawn for line in lines):
         return None
 
     def draw(figure: Any) -> None:

@@ -150,7 +150,7 @@ def _trial_claim(card: Card) -> str:
         parts.append(
             f"{place}{_ending(place)} of {len(scores)} in {name} ({_loss(scores[card.cell.name])} {problem.unit})"
         )
-    return f"At equal numbers to learn: {'; '.join(parts)}."
+    return f"At equal numbers to learn, with one seed: {'; '.join(parts)}."
 
 
 def _ending(place: int) -> str:

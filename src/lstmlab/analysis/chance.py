@@ -31,7 +31,7 @@ def stuck(curves: Curves, known: Known, rate: Observation | None) -> Observation
         return Observation(
             "stuck at chance", "Nothing to learn: every example has the same label, so one label is always right."
         )
-    if not curves.finite or not _at_chance(curves, known):
+    if not curves.finite or not at_chance(curves, known):
         return None
     by_heart = learned_by_heart(curves, known)
     if not (_carries_nothing(curves, known) if by_heart else _untaught(curves, known)):
@@ -47,7 +47,7 @@ def stuck(curves: Curves, known: Known, rate: Observation | None) -> Observation
     return Observation("stuck at chance", f"Stuck at chance: {_where(curves, known)}, {guess}. {_why(curves, rate)}")
 
 
-def _at_chance(curves: Curves, known: Known) -> bool:
+def at_chance(curves: Curves, known: Known) -> bool:
     """Whether the deciding part's loss and accuracy came to be those of a blind guess, as far as they are known, and
     its loss never was clearly less. Accuracy has to be beyond what luck does to so few examples, too."""
     losses, accuracies, signs = curves.judged, _accuracies(curves), []
@@ -63,11 +63,13 @@ def _at_chance(curves: Curves, known: Known) -> bool:
 
 
 def _untaught(curves: Curves, known: Known) -> bool:
-    """Whether the training part was hardly learned either: by its loss, or its accuracy where no loss is known."""
+    """Whether the training part was hardly learned either, by its loss and its accuracy, as far as they are known."""
+    accuracies, signs = late(curves.train_accuracy), []
     if known.blind_loss is not None:
-        return float(curves.train.min()) >= FELL * known.blind_loss
-    accuracies = curves.train_accuracy
-    return bool(known.baseline is not None and np.mean(late(accuracies)) < beyond(known))
+        signs.append(float(curves.train.min()) >= FELL * known.blind_loss)
+    if known.baseline is not None and np.isfinite(accuracies).all():
+        signs.append(float(np.mean(accuracies)) < beyond(known))
+    return bool(signs) and all(signs)
 
 
 def _accuracies(curves: Curves) -> Curve:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from lstmlab.analysis import ablation, arm_figures, claims, probes
 from lstmlab.analysis.architecture import listed
 from lstmlab.analysis.arm_lengths import Lengths
+from lstmlab.analysis.closing import date_words, duration, notes
 from lstmlab.analysis.contenders import Contender, Contest
-from lstmlab.analysis.document import date_words, duration, notes
 from lstmlab.analysis.duels import SURE, Duel, duels, interval, p_cell, p_word, points, shown_mean
 from lstmlab.errors import InputError
 from lstmlab.metrics import SCORES, format_score
@@ -190,10 +190,12 @@ def _on_base(contest: Contest) -> list[Section]:
     found = duels(contest)
     drawn = [arm_figures.scores(contest, f"scores{suffix}")]
     told = _duel_words(contest, found)
+    # Said once: it is the same for all bases.
+    how = f"\n\n{_how(contest, found)}" if contest.base == contest.study.plan.arms[0].base else ""
     results = Section(
         f"Results{where}",
         _ranking(contest),
-        "\n- ".join(["Verdicts:", *told]) + f"\n\n{ablation.smallest_words(contest)}\n\n{_how(contest, found)}",
+        "\n- ".join(["Verdicts:", *told]) + f"\n\n{ablation.smallest_words(contest)}{how}",
         [_scores_table(contest), *_duels_table(contest, found)],
         drawn,
     )

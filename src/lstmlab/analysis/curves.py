@@ -62,7 +62,7 @@ def _of_labels(run: Run) -> dict[str, Any]:
         shares = np.unique(labels, return_counts=True)[1] / len(labels)
         # Of a small test part the class that is most frequent in training may be less than its share.
         found |= {
-            "baseline": max(float(majority), 1 / max(len(names), 1)),
+            "baseline": max(float(majority), 1 / len(names) if names else 0.0),
             "blind_loss": float(-(shares * np.log(shares)).sum()),
         }
     return found

@@ -1,12 +1,8 @@
 """A run written up: problem, model, training, scores, mistakes, what to make of it, and how to get the same again."""
 
-import re
-import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from lstmlab.analysis import (
@@ -25,7 +21,8 @@ from lstmlab.analysis import (
     taggings,
 )
 from lstmlab.analysis.answers import Answers
-from lstmlab.analysis.architecture import context_words, listed, model_words, search_words
+from lstmlab.analysis.architecture import context_words, model_words, search_words
+from lstmlab.analysis.closing import answered, date_words, duration, notes, reproduce
 from lstmlab.analysis.discussion import assessment, improvements
 from lstmlab.analysis.effect import effect
 from lstmlab.analysis.outlines import OUTLINES, Pieces, compose, left
@@ -38,8 +35,6 @@ from lstmlab.report import Document, Section, excerpt
 from lstmlab.report.text import Value
 from lstmlab.tasks.task import SEQ2SEQ, Outline
 from lstmlab.training.run import Run
-
-NOTES = "notes.md"
 
 
 @dataclass(frozen=True)
@@ -67,6 +62,24 @@ class Wishes:
                 f"{run.recipe['task']}: take standard, bootcamp or lab-record"
             )
         return Wishes(**told)
+
+
+def report_wishes(wishes: Mapping[str, Any]) -> Wishes:
+    """How a report is wanted. Raises InputError for a wish that no report knows."""
+    known = ("outline", "prompts", "title", "author", "course")
+    for name in wishes:
+        if name not in known:
+            raise unknown("setting of a report", name, known)
+    return Wishes(**wishes)
+
+
+def restyled(made: Document, wishes: Wishes) -> Document:
+    """The report of a study as somebody wants it. Raises InputError for an outline, which only a run's report has."""
+    if wishes.outline is not None:
+        raise InputError("an outline orders the report of a run; that of a study has an order of its own")
+    sections = [prompts.questioned(section) for section in made.sections] if wishes.prompts else made.sections
+    heads = {name: getattr(wishes, name) for name in ("title", "author", "course") if getattr(wishes, name) is not None}
+    return replace(made, sections=sections, **heads)
 
 
 def document(run: Run, wishes: Wishes | None = None) -> Document:
@@ -104,7 +117,7 @@ def _makers(run: Run, asked: Wishes) -> dict[str, Callable[[], Section | None]]:
         "search": lambda: Section("", "", f"Search: {search_words(run)}.", generated=False),
         "fixed": lambda: Section("", "", f"How the context is passed: {context_words(run)}.", generated=False),
         "assessment": lambda: assessment(run),
-        "observed": lambda: Section("Observations", "", "\n".join(f"- {one}" for one in observations(run))),
+        "observed": lambda: Section("What the run shows", "", "\n".join(f"- {one}" for one in observations(run))),
         "improvements": lambda: improvements(run),
         "effect": lambda: effect(run),
         "notes": lambda: next(iter(notes(run.folder)), None),
@@ -124,7 +137,7 @@ def _asked(key: str, make: Callable[[], Section | None], run: Run) -> Section | 
 
 def introduction(run: Run) -> Section:
     """The problem, what was built, what came out."""
-    told = [overview.aim(run), f"The model: {model_words(run)}.", excerpt(str(run.recipe.get("summary", "")), 300)]
+    told = [excerpt(str(run.recipe.get("summary", "")), 300), overview.aim(run), f"The model: {model_words(run)}."]
     claim = overview.Comparison.of(run).words if overview.has_scores(run) else ""
     return Section("Introduction", claim, " ".join(filter(None, told)))
 
@@ -177,16 +190,6 @@ def observations(run: Run) -> list[str]:
     return told
 
 
-def date_words(started: str) -> str:
-    """2026-02-03T04:05:06+0000 as 3 February 2026, in English whatever the computer's language."""
-    months = ("January February March April May June July August September October November December").split()
-    try:
-        day = datetime.strptime(started[:10], "%Y-%m-%d")
-    except ValueError:
-        return excerpt(started, 40)
-    return f"{day.day} {months[day.month - 1]} {day.year}"
-
-
 def _facts(run: Run) -> list[tuple[str, Value]]:
     """The head of a report: what of it the run's files know."""
     known = {name: _there(run, f"{name}.json") for name in ("summary", "environment")}
@@ -224,74 +227,3 @@ def _title(score: str) -> str:
     title = SCORES[score].title
     # BLEU, chrF and sMAPE keep their case.
     return title if any(letter.isupper() for letter in title[1:]) else title.lower()
-
-
-def duration(seconds: float) -> str:
-    """75 → 1 min 15 s."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
-
-
-def notes(folder: Path) -> list[Section]:
-    """The author's own words, where the folder of a run or study has them."""
-    path = folder / NOTES
-    if not path.is_file():
-        return []
-    try:
-        text = path.read_text(encoding="utf-8-sig").strip()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: notes are UTF-8 text; byte {error.start} is not. Save the file as UTF-8") from error
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
-    return [Section("Notes", "In the author's own words.", text, generated=False)] if text else []
-
-
-HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
-
-
-def answered(sections: Sequence[Section], folder: Path) -> list[Section]:
-    """What stands in the notes under the title of a section goes into that section; the rest stays where notes are."""
-    by_title = {section.title.casefold(): section for section in sections}
-    text = next((section.evidence for section in sections if section.title == "Notes"), "")
-    parts = HEADING.split(text)
-    found, rest = {}, [parts[0]]
-    for title, body in zip(parts[1::2], parts[2::2], strict=True):
-        if title.casefold() in by_title and title != "Notes":
-            found[title.casefold()] = body.strip()
-        else:
-            rest.append(f"{title}:\n{body}")
-    made = [replace(section, answer=found.get(section.title.casefold(), "")) for section in sections]
-    made = [replace(one, evidence="\n\n".join(rest).strip()) if one.title == "Notes" else one for one in made]
-    return [one for one in made if one.title != "Notes" or one.evidence]
-
-
-# ---- The same again
-
-
-def reproduce(run: Run, recipe: str | None = None) -> Section:
-    """The command, and everything the numbers depend on."""
-    told, training = run.environment, run.recipe["training"]
-    if training.get("minutes"):
-        claim = "One command trains this model again for the same time, which elsewhere may hold more steps or fewer."
-    elif str(told["device"]) != "cpu":
-        claim = "One command trains this model again; on a GPU sums are added in changing order, so digits may differ."
-    else:
-        claim = "One command trains this model again, to the same numbers on the same machine."
-    versions = {"Python": told.get("python", ""), **told.get("versions", {})}
-    told_versions = listed([excerpt(f"{name} {version}", 60) for name, version in versions.items()])
-    threads = told["threads"]
-    facts = [f"Seed {told['seed']}, device {told['device']}, {threads} thread{'s' * (threads != 1)}; {told_versions}."]
-    if run.finished:
-        facts.append(f"Training took {duration(run.metrics['train_seconds'])}, everything together "
-                     f"{duration(run.metrics['total_seconds'])}.")  # fmt: skip
-    commit = told.get("git_commit")
-    by = f" by: {excerpt(str(told['command']), 300)}" if told.get("command") else "."
-    at = f" at git commit {str(commit)[:12]}" if commit else ""
-    facts.append(
-        "Equal numbers need equal versions, device and number of threads; elsewhere they agree closely, but not to the "
-        "last digit."
-    )
-    again = f"lstmlab train {shlex.quote(recipe or str(run.folder / 'recipe.yaml'))}"
-    started = f"Started {excerpt(str(told['started']), 40)}{at}{by}"
-    lines = ["```", excerpt(again, 400), "```", "", " ".join([*facts, started])]
-    return Section("How to reproduce", claim, "\n".join(lines))

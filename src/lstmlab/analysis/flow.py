@@ -185,17 +185,17 @@ class _Places:
         rows = {self.boxes[name].at[1] for name in (line.start, line.end)}
         near = [box.name for box in self.boxes.values() if box.at[1] in rows and self._over(box.name, x, to_x)]
         side: Side = line.sides[0]
-        edges = [self.port(name, side, 0)[1] for name in near]
+        edges = [self.port(name, side, 0.0)[1] for name in near]
         return min(edges) - line.lane if side == "t" else max(edges) + line.lane
 
     def _over(self, name: str, x: float, to_x: float) -> bool:
-        left, right = self.port(name, "l", 0)[0], self.port(name, "r", 0)[0]
+        left, right = self.port(name, "l", 0.0)[0], self.port(name, "r", 0.0)[0]
         return left <= max(x, to_x) and right >= min(x, to_x)
 
     def _left(self, name: str) -> float:
         """Where the column of a box begins."""
         column = self.boxes[name].at[0]
-        return min(self.port(box.name, "l", 0)[0] for box in self.boxes.values() if box.at[0] == column)
+        return min(self.port(box.name, "l", 0.0)[0] for box in self.boxes.values() if box.at[0] == column)
 
 
 def _path(places: _Places, line: Line) -> str:

@@ -92,7 +92,7 @@ def _bridge(model: Tree, known: Known) -> tuple[list[Box], list[Line]]:
     fits = encoder["cell"] == decoder["cell"] and output_size(encoder) == decoder["hidden_size"]
     final = "final state" if encoder.get("kind", "recurrent") == "recurrent" else "mean output"
     if kind == "auto" and fits and encoder.get("kind", "recurrent") == "recurrent":
-        return [], [Line("encoder", "decoder", f"{final}, as it is", ("b", "t"), leave=-30, arrive=-30)]
+        return [], [Line("encoder", "decoder", f"{final}, as it is", ("b", "t"), leave=-30.0, arrive=-30.0)]
     sizes = f"{output_size(encoder)} → {decoder['hidden_size']}"
     return (
         [Box("bridge", "Bridge", (2, 1), (f"linear, {sizes}", *known.count("bridges")))],
@@ -111,18 +111,18 @@ def _context(model: Tree, known: Known) -> tuple[list[Box], list[Line]]:
         kind = str(asked.get("kind"))
         box = Box("attention", "Attention", (3, 1), (f"{kind}: {KINDS.get(kind, '')}", "softmax over the source"))
         found = [
-            Line("encoder", "attention", shape("B S", memory), ("r", "t"), leave=-8, arrive=-20),
-            Line("decoder", "attention", "q", ("t", "l"), leave=75),
+            Line("encoder", "attention", shape("B S", memory), ("r", "t"), leave=-8.0, arrive=-20.0),
+            Line("decoder", "attention", "q", ("t", "l"), leave=75.0),
             Line("attention", "readout", f"context {shape('B T', memory)}", ("b", "t")),
         ]
         if asked.get("input_feeding"):
-            found.append(Line("readout", "decoder", "input feeding: into the next step's input", ("b", "b"), lane=14))
+            found.append(Line("readout", "decoder", "input feeding: into the next step's input", ("b", "b"), lane=14.0))
         return [box], found
     if model.get("context") == "every-step":
         box = Box("summary", "Summary", (3, 1), ("the encoder's", "last output"))
         return [box], [
             Line("encoder", "summary", shape("B", memory), ("r", "t")),
-            Line("summary", "decoder", "at every step", ("l", "t"), arrive=70),
+            Line("summary", "decoder", "at every step", ("l", "t"), arrive=70.0),
             Line("summary", "readout", "", ("b", "t")),
         ]
     return [], []
@@ -174,7 +174,7 @@ def _ahead(recipe: Tree, known: Known, hidden: int) -> tuple[list[Box], list[Lin
     end = [output, Box("loss", "Loss", (5, 0), (*loss, "in scaled units"), "loss")]
     result = Line("output", "loss", shape("B", *_result(model, horizon, known)))
     extra = [
-        Line("window", "output", f"straight way: the last {straight} values, one linear layer", ("t", "t"), lane=14)
+        Line("window", "output", f"straight way: the last {straight} values, one linear layer", ("t", "t"), lane=14.0)
     ] * bool(straight)
     if strategy == "decoder":
         decoder = encoder_box({**model["encoder"], "kind": "recurrent"}, (3, 0), known, name="decoder",
@@ -182,7 +182,7 @@ def _ahead(recipe: Tree, known: Known, hidden: int) -> tuple[list[Box], list[Lin
         return [decoder, *end], [
             Line("encoder", "decoder", "final state"),
             Line("decoder", "output", shape("B", horizon, hidden)),
-            Line("output", "decoder", "the value before is the next input", ("b", "b"), lane=14),
+            Line("output", "decoder", "the value before is the next input", ("b", "b"), lane=14.0),
             result, *extra,
         ]  # fmt: skip
     if strategy == "parallel":
@@ -198,7 +198,7 @@ def _ahead(recipe: Tree, known: Known, hidden: int) -> tuple[list[Box], list[Lin
     if strategy == "direct":
         return end, [Line("encoder", "output", f"last {shape('B', hidden)}"), result, *extra]
     again = f"{horizon} steps ahead: the window moves on over the model's own forecasts"
-    back = [Line("output", "window", again, ("b", "b"), dashed=True, lane=14)] if horizon > 1 else []
+    back = [Line("output", "window", again, ("b", "b"), dashed=True, lane=14.0)] if horizon > 1 else []
     return end, [Line("encoder", "output", f"last {shape('B', hidden)}"), result, *back, *extra]
 
 

@@ -107,7 +107,7 @@ def _word_features(recipe: Tree, known: Known) -> list[tuple[str, tuple[str, ...
     model = recipe["model"]
     words, letters = model.get("words", {}), model.get("letters", {})
     table = f"{known.size('table.weight', 0, 'V')} × {words.get('size')}"
-    found = [("Word vector", (table,))]
+    found: list[tuple[str, tuple[str, ...]]] = [("Word vector", (table,))]
     units = letters.get("hidden_size")
     kinds = {
         "lstm": (f"bidirectional LSTM: 2 × {units}",),
@@ -147,7 +147,7 @@ def language_model(recipe: Tree, known: Known) -> Flow:
         Line("tokens", "embedding", "ids"),
         Line("embedding", "encoder", shape("B T", size)),
         Line("encoder", "encoder", f"state carried on; gradient cut after {recipe.get('bptt')} tokens", ("t", "t"),
-             leave=60, arrive=-60, lane=14),
+             leave=60.0, arrive=-60.0, lane=14.0),
         Line("output", "loss", shape("B T", vocabulary)),
         Line("output", "tokens", "when it writes: the token drawn is read next", ("b", "b"), dashed=True),
     ]  # fmt: skip
@@ -175,21 +175,21 @@ def matcher(recipe: Tree, known: Known) -> Flow:
     grades = known.size("output.weight", 0, "K")
     sides = recipe["data"]
     boxes = [
-        _side("first", excerpt(str(sides.get("first") or "First text"), 14), -36, "[B T]"),
-        _side("second", excerpt(str(sides.get("second") or "Second text"), 14), 36, "[B S]"),
+        _side("first", excerpt(str(sides.get("first") or "First text"), 14), -36.0, "[B T]"),
+        _side("second", excerpt(str(sides.get("second") or "Second text"), 14), 36.0, "[B S]"),
         embedding_box(known, (1, 0), size),
         encoder_box(encoder, (2, 0), known, lines=["one for both texts"]),
     ]
     lines = [
-        Line("first", "embedding", arrive=-7),
-        Line("second", "embedding", arrive=7),
+        Line("first", "embedding", arrive=-7.0),
+        Line("second", "embedding", arrive=7.0),
         Line("embedding", "encoder", shape("B T", read)),
     ]
     if looks:
         compared = model.get("compared_size")
-        told = ("each token beside its", "like in the other text", f"linear to {compared}")
+        how = ("each token beside its", "like in the other text", f"linear to {compared}")
         boxes += [
-            Box("attention", "Attention between", (3, 0), (*told, *known.count("comparison"))),
+            Box("attention", "Attention between", (3, 0), (*how, *known.count("comparison"))),
             encoder_box(encoder, (2, 1), known, name="composition", title="Second encoder", parts=("composition",)),
         ]
         lines += [

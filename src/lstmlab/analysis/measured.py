@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from lstmlab.analysis.architecture import listed
-from lstmlab.analysis.document import date_words, notes
+from lstmlab.analysis.closing import date_words, notes
 from lstmlab.recipe import Settings
 from lstmlab.report import Document, Section, excerpt
 from lstmlab.tasks.task import About

@@ -53,12 +53,12 @@ OUTLINES: dict[Outline, tuple[Chapter, ...]] = {
         Chapter("", END),
     ),
     "seq2seq": (
-        Chapter("Task 1: the data and their preprocessing", ("data",)),
-        Chapter("Task 2: encoder and decoder", ("model",)),
-        Chapter("Task 3: training with teacher forcing", ("settings", "curves"), merged=True),
-        Chapter("Task 4: decoding, and how good the outputs are", ("search", "scores", *WRITTEN)),
-        Chapter("Task 5: attention", ("fixed", "attention", "gates")),
-        Chapter("Task 6: discussion", (*JUDGED, "assessment", "effect", "improvements")),
+        Chapter("The data and their preprocessing", ("data",)),
+        Chapter("Encoder and decoder", ("model",)),
+        Chapter("Training with teacher forcing", ("settings", "curves"), merged=True),
+        Chapter("Decoding, and how good the outputs are", ("search", "scores", *WRITTEN)),
+        Chapter("Attention", ("fixed", "attention", "gates")),
+        Chapter("Discussion", (*JUDGED, "assessment", "effect", "improvements")),
         Chapter("", END),
     ),
 }  # fmt: skip

@@ -142,7 +142,13 @@ def model(run: Run) -> Section:
 
 def settings(run: Run) -> Section:
     """The settings of model and training that matter."""
-    return Section("Hyper-parameters", "", "", [settings_table(run)])
+    training = run.recipe["training"]
+    optimizer = training["optimizer"]
+    sizes = f"{training['tokens']:,} tokens" if training.get("tokens") else f"{training.get('batch_size')}"
+    lasts = [f"{training[unit]:,} {unit}" for unit in ("epochs", "steps", "minutes") if training.get(unit)]
+    claim = f"{optimizer['method']}, learning rate {optimizer['learning_rate']:g}, batches of {sizes}"
+    claim = first_upper(", ".join([claim, *(["at most " + " or ".join(lasts)] if lasts else [])]))
+    return Section("Hyper-parameters", f"{claim}.", "", [settings_table(run)], generated=False)
 
 
 # ---- Scores

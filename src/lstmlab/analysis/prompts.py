@@ -22,7 +22,9 @@ def asked(key: str, section: Section, run: Run) -> Section:
         return replace(section, questions=(WHY_MODEL.format(model_words(run)),)) if key == "model" else section
     questions = QUESTIONS[key](run) if key in QUESTIONS else [f"What does this section show ({_shown(section)})?"]
     figures = [_quiet(figure, run) if key == "curves" else figure for figure in section.figures]
-    return replace(section, claim="", evidence=_code(section.evidence), figures=figures, questions=tuple(questions))
+    return replace(
+        section, claim="", evidence=printed_parts(section.evidence), figures=figures, questions=tuple(questions)
+    )
 
 
 def questioned(section: Section) -> Section:
@@ -30,7 +32,7 @@ def questioned(section: Section) -> Section:
     if not (section.generated and section.claim) or not (section.tables or section.figures):
         return section
     question = f"What do you conclude here ({_shown(section)}), and how sure is it?"
-    return replace(section, claim="", evidence=_code(section.evidence), questions=(question,))
+    return replace(section, claim="", evidence=printed_parts(section.evidence), questions=(question,))
 
 
 WHY_MODEL = "Why is this model ({}) a sensible choice for this problem, and what could it not learn?"
@@ -42,7 +44,7 @@ def _shown(section: Section) -> str:
     return " and ".join(kinds) or section.title
 
 
-def _code(evidence: str) -> str:
+def printed_parts(evidence: str) -> str:
     """What was printed or written by the model: evidence without a word of judgement."""
     return "\n\n".join(re.findall(r"^```\n.*?^```$", evidence, flags=re.DOTALL | re.MULTILINE))
 

@@ -71,6 +71,7 @@ def _stuck(run: Run, verdict: Verdict) -> list[str]:
     encoder = run.recipe["model"].get("encoder") or {}
     if encoder.get("cell") in ("rnn", "rnn-relu") and encoder.get("kind", "recurrent") == "recurrent":
         found.append("A cell with gates, through which gradients reach further back: cell=lstm.")
+    found.append("See how far back gradients reach: lstmlab explain RUN gradients.")
     return [*found, f"A larger learning rate: learning_rate={3 * _rate(run):g}.",
             f"More training, as some rules are found late and at once: {longer(run)}."]  # fmt: skip
 

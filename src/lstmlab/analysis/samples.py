@@ -28,7 +28,8 @@ def _gain(curves: Curves, known: Known) -> Observation | None:
         return None
     reached = float(np.median(late(accuracies)))
     low, high = interval(reached, count)
-    if (high - low) / 2 <= WORTH * (1 - known.baseline) or not low <= known.baseline <= high:
+    precise = (high - low) / 2 <= WORTH * (1 - known.baseline) and not chance.at_chance(curves, known)
+    if precise or not low <= known.baseline <= high:
         return None
     shown = [f"{100 * end:.0f}" for end in (low, high)]
     return Observation(

@@ -20,8 +20,8 @@ LEAST_ROWS = 3
 @dataclass(frozen=True)
 class Verdict:
     """What a history says. `kind` is the main thing, one of unstable, stuck at chance, underfitting, overfitting,
-    learning rate too high, learning rate too low, still improving, sound, too short to tell; `sentence` says it with
-    its numbers; `evidence` is what else a reader of the curves would want to know."""
+    learning rate too high, learning rate too low, validation too small to tell, still improving, sound, too short to
+    tell; `sentence` says it with its numbers; `evidence` is what else a reader of the curves would want to know."""
 
     kind: str
     sentence: str
@@ -48,9 +48,10 @@ def verdict(history: History, known: Known | None = None) -> Verdict:
     """Judge a history, beside what is known of the run.
 
     The first of these that holds is the main verdict: unstable, stuck at chance (training never left it), underfitting,
-    overfitting, learning rate too low, learning rate too high, still improving, sound; too short to tell with fewer
-    than three evaluations. Of the others, those that hold too are told besides. A loss that is not a number is told
-    however short the history is, and a learning rate that was far too high as well.
+    overfitting, learning rate too low, learning rate too high, validation too small to tell (where it is at chance),
+    still improving, sound; too short to tell with fewer than three evaluations. Of the others, those that hold too are
+    told besides. A loss that is not a number is told however short the history is, and a learning rate that was far too
+    high as well.
     """
     known = known or Known()
     curves = Curves.of(history)
@@ -84,7 +85,10 @@ def _found(curves: Curves, known: Known) -> list[Observation]:
     # Of what was learned by heart, that it overfits is what the curves show first.
     faults = [unstable, overfits, stuck, low, high] if by_heart else [unstable, stuck, little, overfits, low, high]
     told = [one for one in faults if one]
-    return [*(told or [trend.improving(curves, known) or trend.sound(curves)]), *([few] if few else [])]
+    # What is no better than a blind guess, as far as can be seen, is not called sound.
+    if not told and not (few and chance.at_chance(curves, known)):
+        told = [trend.improving(curves, known) or trend.sound(curves)]
+    return [*told, *([few] if few else [])]
 
 
 def _few(history: History) -> str:

@@ -44,7 +44,7 @@ def _root(
 def main() -> None:
     """Run a command; what a person can mend ends with one message and status 2."""
     # Each adds its commands.
-    from lstmlab.cli import cells, chat, compare, data, doctor, explore, learn, notebooks, use  # noqa: F401
+    from lstmlab.cli import cells, chat, compare, data, doctor, explore, handin, learn, notebooks, use  # noqa: F401
     from lstmlab.cli.console import tell
 
     for stream in (sys.stdout, sys.stderr):

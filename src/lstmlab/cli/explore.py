@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from lstmlab.cli import Words, app
+from lstmlab.cli.asked import Asked
 from lstmlab.cli.console import Console, clock, counted, table, tell
+from lstmlab.cli.search import with_search
 
 GROUPS = ("labs", "demos", "data sets", "studies", "own")
 
@@ -73,10 +75,13 @@ def runs() -> None:
 
 
 @app.command()
+@with_search(Asked, "asked")
 def report(
     run: Annotated[str | None, typer.Argument(help="A run or a study; the newest run where not given.")] = None,
+    *,
+    asked: Asked,
 ) -> None:
-    """Write the report of a run or a study again: HTML, PDF and Markdown."""
+    """Write the report of a run or a study again: HTML, PDF and Markdown, as the recipe has it or as asked for here."""
     from lstmlab import api
     from lstmlab.studies import open_study
     from lstmlab.training.study import is_study
@@ -84,7 +89,7 @@ def report(
     result: Any = open_study(run) if run is not None and is_study(run) else api.open_run(run)
     with Console(sys.stderr) as console:
         console.activity("Writing the report")
-        files = result.report()
+        files = result.report(**asked.wishes())
     for path in files.values():
         tell(str(path))
 

@@ -62,7 +62,9 @@ class _Case:
         read, start = inputs or self.inputs, begin or self.begin
         outputs, end = kernels.run(self.cell, read, self.weights, start, kernel=self.kernel)
         assert end is not None
-        return outputs.values, end
+        # A cell may answer with a plain number for a state that is constant.
+        like = start[self.cell.states[0]]
+        return outputs.values, end.map(lambda one: one if isinstance(one, Tensor) else torch.full_like(like, one))
 
 
 def examine(cell: Cell, names: Sequence[str] | None = None) -> Iterator[Finding]:

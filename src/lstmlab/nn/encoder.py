@@ -33,11 +33,11 @@ class EncoderSettings(RecurrentSettings):
     """
 
     kind: Kind = "recurrent"
-    """recurrent: a stack of `cell`; convolution: filters over neighbouring steps (Kim 2014); transformer: attention to
-    all steps (Vaswani et al. 2017).
+    """recurrent: a stack of cells; convolution: filters over neighbouring steps; transformer: attention to all steps.
 
-    A Transformer wants a smaller learning rate than an LSTM's recipe has: 0.001 or less, with warmup=0.1. Where a rate
-    of 0.01 is right for an LSTM it hardly learns.
+    Convolution: Kim 2014; Transformer: Vaswani et al. 2017, normalised as Xiong et al. 2020. A Transformer wants a
+    smaller learning rate than an LSTM's recipe has: 0.001 or less, with warmup=0.1. Where 0.01 is right for an LSTM, it
+    hardly learns at that.
     """
     width: int = Field(default=5, ge=1)
     """Convolution: steps that a filter sees."""

@@ -128,11 +128,11 @@ def by_differences(layer: Recurrent, inputs: Padded, distance: int, of: str | No
 
 def checked(found: Reach, *, size: float = 1.0, hidden: int = HIDDEN, most: int = 20) -> float:
     """The largest relative difference between `found` and finite differences, over the first seed's distances up to
-    `most` at which the gradient is large enough for a difference to be exact."""
+    `most` at which the gradient is neither so small nor so large that a difference could not be exact."""
     layer = found.beginning.layer(find_cell(found.cell), FEATURES, hidden, 0)
     inputs = normal_inputs(found.whole.shape[1], size, 0)
     worst = 0.0
-    for distance in (one for one in (1, 2, 5, 10, 20) if one <= most and found.whole[0, one] > 1e-8):
+    for distance in (one for one in (1, 2, 5, 10, 20) if one <= most and 1e-8 < found.whole[0, one] < 1e3):
         worst = max(worst, abs(by_differences(layer, inputs, distance) / found.whole[0, distance] - 1))
     return worst
 

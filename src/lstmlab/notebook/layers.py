@@ -59,6 +59,8 @@ def layer_facts(settings: RecurrentSettings, where: str = "model.encoder") -> di
     if kind != "recurrent":
         raise unwritten(f"{where}.kind={kind}", "kind=recurrent")
     cell = find_cell(settings.cell)
+    if getattr(settings, "kind", "recurrent") != "recurrent":
+        raise unwritten(f"{where}.kind={settings.kind}", f"{where}.kind=recurrent")  # type: ignore[attr-defined]
     refuse(settings, PLAIN, where)
     if settings.initialisation == "chrono":
         raise unwritten(f"{where}.initialisation=chrono")
@@ -72,6 +74,9 @@ def layer_facts(settings: RecurrentSettings, where: str = "model.encoder") -> di
         "dropout": settings.dropout,
         "apart": settings.num_layers > 1 and settings.dropout > 0,
         "starts": starts,
+        "needs_size": settings.initialisation == "orthogonal"
+        or settings.forget_bias is not None
+        or (bool(cell.recurrent_bias) and not settings.second_bias),
         "initialisation": settings.initialisation,
         "redrawn": settings.forget_bias is not None,
         "forget_bias": forget,

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmlab.data.contents import read_text
+from lstmlab.data.datasets import pair_tables
 from lstmlab.data.datasets.entry import NamedSet
 from lstmlab.data.parts import PartedData
 from lstmlab.notebook.layers import unwritten
@@ -68,3 +69,30 @@ def _delimiter(file: Path, encoding: str) -> str:
     head = read_text(file, encoding=encoding).partition("\n")[0]
     delimiter = max(",;\t", key=head.count)
     return "" if delimiter == "," else f", delimiter={delimiter!r}".replace("'", '"')
+
+
+def pair_facts(data: Any) -> dict[str, Any]:
+    """One's own table of pairs. Raises InputError for a format that plain Python does not read."""
+    if data.path is None or Path(data.path).is_dir():
+        raise unwritten("two aligned files", "one table with a column for each side (data.path=FILE.tsv)")
+    files = data.files()
+    path, others = files["train"], [(part, file.name) for part, file in files.items() if part != "train"]
+    ending = path.suffix.lower()
+    if ending not in (".csv", ".tsv", ".tab", ".txt"):
+        raise unwritten(f"data in {path.name}", "a .csv or .tsv file")
+    told = {
+        "named": False,
+        "file": path.name,
+        "others": others,
+        "more": "".join(f', "{part}": read({part.upper()}_FILE)' for part, _ in others),
+        "parts": tuple(files),
+        "encoding": "utf-8-sig" if data.encoding.lower() in ("utf-8", "utf8") else data.encoding,
+    }
+    lines = [line for line in read_text(path, encoding=data.encoding).split("\n") if line.strip()]
+    table = pair_tables.read(path, data.source, data.target, encoding=data.encoding)
+    if pair_tables.tabbed(path) and len(table) == len(lines):  # no line of names
+        places = [int(name) - 1 if name else place for place, name in enumerate((data.source, data.target))]
+        return {**told, "kind": "columns", "source_at": places[0], "target_at": places[1]}
+    delimiter = _delimiter(path, data.encoding)
+    names = {"source": data.source or "source", "target": data.target or "target"}
+    return {**told, "kind": "table", **names, "delimiter": delimiter}

@@ -1,48 +1,79 @@
 """How a notebook cuts texts into tokens: with Python's own regular expressions, which Colab has."""
 
+import re
+import unicodedata
 from collections.abc import Sequence
 
-from lstmlab.data.text import SIMPLE_MARK, SIMPLE_WORD, TextEncoder, TextSettings
+from lstmlab.data.text import SIMPLE_MARK, SIMPLE_WORD, SPECIALS, SUBWORD, TextEncoder, TextSettings, plain
 from lstmlab.notebook.layers import unwritten
 
-NUMBER = r"\d+(?:[.,:]\d+)+"
-WORD = r"\w+(?:['’]\w+)*"
-MARK = r"[^\w\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
-"""Any other visible character: no control characters, which texts from the web hold now and then."""
 LOOKED_AT = 3000
 """Texts of the training part on which both ways of cutting are compared."""
 MOST_OTHER = 0.002
-"""The share of texts that may be cut in another way: those with characters such as lone combining marks."""
+"""The share of texts that may be cut in another way."""
 
 
-def pattern(settings: TextSettings) -> str:
-    """A pattern of Python's `re` whose matches are the tokens."""
+def pattern(settings: TextSettings, texts: Sequence[str]) -> str:
+    """A pattern of Python's `re` whose matches are the tokens of texts like these."""
+    marks = _marks(texts)
+    word, letter = (rf"[\w{marks}]", rf"(?:[^\W\d_]|[{marks}])") if marks else (r"\w", r"[^\W\d_]")
+    if settings.level == "subword":
+        other = rf"(?:[^\w\s{marks}]|_)"
+        return rf" ?{letter}+| ?\d+| ?{other}+|\s"
     if settings.words == "simple":
         parts = [SIMPLE_WORD, *([SIMPLE_MARK] if settings.punctuation else [])]
     elif settings.words == "blanks":
         parts = [r"[^\s]+"]
     else:
-        parts = [NUMBER, WORD, *([MARK] if settings.punctuation else [])]
+        # Any other visible character is a token: no control characters, which texts from the web hold now and then.
+        hidden = r"\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+        sign = rf"[^\w\s{marks}{hidden}]"
+        parts = [r"\d+(?:[.,:]\d+)+", rf"{word}+(?:['’]{word}+)*", *([sign] if settings.punctuation else [])]
     return "|".join([*parts, *([r"\n"] if settings.line_ends else [])])
 
 
 def check(settings: TextSettings, texts: Sequence[str]) -> None:
     """Refuse texts that Python's `re` cuts into other tokens than ours: scripts it has no word characters for."""
-    import re
-
-    if settings.level != "word":
+    if settings.level == "character":
         return
     some = list(texts[:: max(len(texts) // LOOKED_AT, 1)])
-    encoder = TextEncoder(settings.model_copy(update={"first": None, "last": None}), ("<pad>", "<unk>"))
-    token = re.compile(pattern(settings))
-    ours = encoder.pieces_of(some)
-    other = [
-        text
-        for text, wanted in zip(some, ours, strict=True)
-        if token.findall(text.lower() if settings.lowercase else text) != wanted
-    ]
+    token = re.compile(pattern(settings, texts))
+    found = [token.findall(text.lower() if settings.lowercase else text) for text in some]
+    other = [text for text, one, ours in zip(some, found, _ours(settings, some), strict=True) if one != ours]
     if len(other) > MOST_OTHER * len(some) + 1:
         raise unwritten(
             f'texts in this script ("{other[0][:40]}"), which Python\'s regular expressions cut elsewhere',
             "text.level=character, or text.words=blanks",
         )
+
+
+def _ours(settings: TextSettings, texts: Sequence[str]) -> list[list[str]]:
+    own = {"level": "word", "first": None, "last": None}
+    if settings.level == "subword":
+        import polars as pl
+
+        column = pl.Series("text", list(texts), pl.String)
+        column = column.str.to_lowercase() if settings.lowercase else column
+        found: list[list[str]] = column.str.extract_all(SUBWORD).to_list()
+        return found
+    return TextEncoder(plain(settings).model_copy(update=own), SPECIALS).pieces_of(texts)
+
+
+def _marks(texts: Sequence[str]) -> str:
+    """The combining marks of these texts (vowel signs of Indic scripts, say), which \\w leaves out, as ranges."""
+    known = sorted(ord(one) for one in set("".join(texts)) if unicodedata.category(one)[0] == "M")
+    ranges: list[list[int]] = []
+    for code in known:
+        if (
+            ranges
+            and code <= ranges[-1][1] + 4
+            and all(unicodedata.category(chr(between))[0] == "M" for between in range(ranges[-1][1], code))
+        ):
+            ranges[-1][1] = code
+        else:
+            ranges.append([code, code])
+    return "".join(_escaped(low) if low == high else f"{_escaped(low)}-{_escaped(high)}" for low, high in ranges)
+
+
+def _escaped(code: int) -> str:
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

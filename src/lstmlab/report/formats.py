@@ -147,6 +147,11 @@ def _inline(svg: bytes, name: str, alt: str) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
+def as_markdown(document: Document) -> str:
+    """A document as Markdown alone; its figures are looked for in figures/ beside it."""
+    return _markdown(_view(document))
+
+
 def _markdown(view: _View) -> str:
     from jinja2 import Environment, StrictUndefined
 

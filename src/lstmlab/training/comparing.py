@@ -3,7 +3,7 @@ again, so that going on with a study is carrying it out once more.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ def _work(writer: StudyWriter, study: Study, entries: Sequence[Entry], crew: Cre
             writer.results()
             count[0] += 1
             failure = {"kind": told["kind"], "message": told["message"]} if failed else None
-            watch.end(Entry(entry.arm, entry.seed, entry.folder, failure, entry.rate), count[0], len(entries))
+            watch.end(replace(entry, failure=failure), count[0], len(entries))
 
     if not crew.work([_job(study, entry) for entry in todo], news, watch.stop):
         writer.results()

@@ -39,6 +39,10 @@ class Monitor(Watch):
     stop: Callable[[], bool] = lambda: False
 
 
+BUDGET = ("training.epochs", "training.steps", "training.minutes")
+"""Of these a recipe has one."""
+
+
 class Stopped(Exception):
     """Training was asked to stop and kept a checkpoint in `folder`."""
 
@@ -73,7 +77,7 @@ def settle(tree: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> t
         raise InputError(f"{where}: no task; one of {', '.join(TASKS)}")
     settings = recipe_class(str(tree["task"]))
     merged, typed = recipes.override(tree, changes, recipes.paths(settings))
-    for rivals in (("data.name", "data.path"), ("training.epochs", "training.steps", "training.minutes")):
+    for rivals in (("data.name", "data.path"), BUDGET):
         chosen = [path for path in rivals if path in typed]
         if len(chosen) == 1:
             folder = merged[chosen[0].split(".")[0]]

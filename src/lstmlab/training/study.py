@@ -40,6 +40,8 @@ class Entry:
     """{"kind", "message"} of a run that did not end."""
     rate: float | None = None
     """Of a run that tries a learning rate."""
+    with_base: bool = False
+    """Whether its base has to be told, since there are several."""
 
     @cached_property
     def run(self) -> Run | None:
@@ -50,7 +52,8 @@ class Entry:
     @property
     def name(self) -> str:
         """For a person: "gru, seed 2", "gru, rate 0.003"."""
-        return f"{self.arm.name}, " + (f"seed {self.seed}" if self.rate is None else f"rate {self.rate:g}")
+        base = f"{self.arm.base}: " if self.with_base else ""
+        return f"{base}{self.arm.name}, " + (f"seed {self.seed}" if self.rate is None else f"rate {self.rate:g}")
 
 
 @dataclass(frozen=True)
@@ -160,11 +163,12 @@ class Study:
         if arm.runs:
             return Entry(arm, seed, Path(arm.runs[str(seed)]))
         place = f"runs/{self._place(arm)}/seed-{seed}"
-        return Entry(arm, seed, self.folder / place, self.failures.get(place))
+        return Entry(arm, seed, self.folder / place, self.failures.get(place), None, self.plan.several)
 
     def _trial(self, arm: Arm, rate: float) -> Entry:
         place = f"search/{self._place(arm)}/rate-{rate:g}"
-        return Entry(arm, self.plan.search_seed, self.folder / place, self.failures.get(place), rate)
+        failure = self.failures.get(place)
+        return Entry(arm, self.plan.search_seed, self.folder / place, failure, rate, self.plan.several)
 
     def _json(self, name: str) -> dict[str, Any]:
         path = self.folder / name
@@ -248,7 +252,8 @@ def _row(study: Study, entry: Entry) -> dict[str, Any]:
     outside = bool(arm.runs)
     folder = str(entry.folder) if outside else entry.folder.relative_to(study.folder).as_posix()
     notes = [f"no effect: {path} ({told})" for path, told in arm.marks.items()]
-    row: dict[str, Any] = {"base": arm.base, "arm": arm.name, **{key: json_word(value) for key, value in arm.factors.items()}}
+    row: dict[str, Any] = {"base": arm.base, "arm": arm.name}
+    row |= {key: json_word(value) for key, value in arm.factors.items()}
     row |= {"seed": entry.seed, "state": "open", "folder": folder, "note": "; ".join(notes)}
     if entry.run is None:
         if entry.failure is not None:

@@ -7,7 +7,11 @@ InputError for settings it has no words for; `next_steps(recipe)` are sentences.
 
 from types import ModuleType
 
-from lstmlab.notebook.families import classification, forecasting
+from lstmlab.notebook.families import classification, forecasting, translation
 
-FAMILIES: dict[str, ModuleType] = {"forecasting": forecasting, "classification": classification}
+FAMILIES: dict[str, ModuleType] = {
+    "forecasting": forecasting,
+    "classification": classification,
+    "translation": translation,
+}
 """Task → what writes its notebook."""

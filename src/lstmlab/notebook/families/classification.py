@@ -89,7 +89,7 @@ def facts(recipe: ClassificationRecipe, quick: bool, watch: Watch = Watch()) -> 
         "imports": _imports(source, settings.training.optimizer.average is not None, text),
         "text": text,
         "text_words": _text_words(text),
-        "pattern": tokens.pattern(text),
+        "pattern": tokens.pattern(text, dataset.train.inputs),
         "linear_pattern": TOKEN,
         "cut": _cut(text),
         "encoder": encoder,
@@ -116,8 +116,6 @@ def facts(recipe: ClassificationRecipe, quick: bool, watch: Watch = Watch()) -> 
         "optimizer": optimizer_facts(settings.training.optimizer),
         "score": {
             "name": "accuracy",
-            "variable": "right",
-            "call": "learn_from(index)",
             "valid": 'row["valid loss"], row["valid accuracy"] = measure(scored, valid)',
         },
         "best_by": '-row["valid loss"]' if settings.training.best == "loss" else 'row["valid accuracy"]',

@@ -73,8 +73,6 @@ def facts(recipe: ForecastingRecipe, quick: bool, watch: Watch = Watch()) -> dic
         "optimizer": optimizer_facts(settings.training.optimizer),
         "score": {
             "name": "mae",
-            "variable": "error",
-            "call": "learn_from(index)",
             "valid": 'row["valid loss"], row["valid mae"] = validate(scored)',
         },
         "best_by": '-row["valid loss"]' if settings.training.best == "loss" else '-row["valid mae"]',

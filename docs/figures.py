@@ -1,0 +1,93 @@
+"""The guide's figures: `python docs/figures.py` draws into docs/figures what can be drawn from the sources alone, and takes
+the rest from the newest runs and studies in the folder one works in, where they are there.
+
+The commands that make those are in COLLECTED, beside the figures they give. What has not been run keeps its old figure.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from lstmlab import request
+from lstmlab.analysis import dataflow, flow
+from lstmlab.cells import CELLS
+from lstmlab.kernels import drawing
+from lstmlab.recipe import dump
+from lstmlab.report import Figure, render
+
+DOCS = Path(__file__).parent
+FIGURES = DOCS / "figures"
+BENCHMARKS = DOCS.parent / "benchmarks" / "README.md"
+
+COLLECTED = {
+    "lstmlab compare gradients": ("studies/gradients", ("gradient-reach", "gradient-biases", "clipping")),
+    "lstmlab train parity": ("runs/parity", ("gates",)),
+    "lstmlab train translate-demo": ("runs/translate-demo", ("attention-1",)),
+    "lstmlab train imdb-classic": ("runs/imdb-classic", ("curves",)),
+    "lstmlab train sine-classic": ("runs/sine-classic", ("forecast",)),
+}
+"""Command → the folder its newest result is in, and which of that result's figures the guide shows."""
+
+
+def cells() -> Iterator[Figure]:
+    """The three classical cells, from their step functions."""
+    for name in ("rnn", "lstm", "gru"):
+        yield Figure(f"cell-{name}", f"One step of {name}.", drawing.draw(CELLS[name]))
+
+
+def contexts() -> Iterator[Figure]:
+    """How the source reaches the decoder: by the final state alone, and by attention."""
+    for context in ("state", "attention"):
+        recipe = request.assemble("translate-demo", {"model.context": context})
+        drawn, width = flow.draw(dataflow.flow(dump(recipe)))
+        yield Figure(f"flow-{context}", f"Data flow, context={context}.", drawn, width=width)
+
+
+def scores() -> Iterator[Figure]:
+    """BLEU by context, seed by seed: the numbers are read from the log of benchmarks, where they live."""
+    pattern = re.compile(r"^\| (final state|every step|attention) \| ([\d.]+) \|[^|]*\| ([\d., ]+) \|", re.MULTILINE)
+    rows = pattern.findall(BENCHMARKS.read_text("utf-8"))
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        for at, (_, mean, seeds) in enumerate(rows):
+            axes.scatter([float(one) for one in seeds.split(",")], [at] * 3, color="#0072B2", s=22, zorder=3)
+            axes.plot([float(mean)] * 2, [at - 0.25, at + 0.25], color="#D55E00", linewidth=2)
+        axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
+        axes.invert_yaxis()
+        axes.set(title="BLEU by how the context is passed", xlabel="BLEU on the test part (a point a seed, a line their "
+                 "mean)", ylabel="Context", xlim=(0, None))  # fmt: skip
+
+    yield Figure("contexts", "BLEU by context.", draw, width=6.4, height=2.4)
+
+
+def collect(folder: Path, names: tuple[str, ...], label: str) -> list[Path]:
+    """The SVG of these figures from the newest result under `folder`, under the guide's own names."""
+    found = sorted(path for path in folder.glob("*/figures") if path.is_dir())
+    if not found:
+        return []
+    made = []
+    for name in names:
+        target = FIGURES / (f"{name}.svg" if folder.parent.name == "studies" else f"{label}-{name}.svg")
+        target.write_bytes((found[-1] / f"{name}.svg").read_bytes())
+        made.append(target)
+    return made
+
+
+def main(root: Path) -> None:
+    FIGURES.mkdir(exist_ok=True)
+    for maker in (cells, contexts, scores):
+        for figure in maker():
+            with TemporaryDirectory() as aside:
+                (FIGURES / f"{figure.name}.svg").write_bytes(render(figure, Path(aside))["svg"].read_bytes())
+            print(FIGURES.name, figure.name)
+    for command, (folder, names) in COLLECTED.items():
+        made = collect(root / folder, names, Path(folder).name)
+        print(", ".join(path.name for path in made) if made else f"left as it was: {names[0]} … ({command})")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path())
