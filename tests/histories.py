@@ -3,7 +3,12 @@
 Each case says which main verdict may be given (`main`), which kinds must be told (`must`), which others may (`may`),
 and words that the sentences need (`why`). Anything told beyond those is a false accusation, and wrong. There are three
 sources: curves made up with noise, histories of a small learner in NumPy (`toy_learner.py`), and trainings with lstmlab
-recorded as rows (`recorded.json`, one line a training). `held_out` cases were not looked at while the rules were made.
+recorded as rows (`recorded.json`, one line a training).
+
+`held_out` cases were not looked at while the rules were made. At the first look 86 of 89 were right, with one sound
+training accused (a series with outliers, of underfitting); after that was mended, 87 of 89, all 270 of the same makers
+with ten new seeds, and 9 of 9 further trainings, which stand at the end of `recorded.json`. What is still wrong: of two
+trainings on labels that hold nothing it is said that validation is too small to tell, which has 135 and 180 examples.
 """
 
 import json

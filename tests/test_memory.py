@@ -154,7 +154,7 @@ def test_the_horizon_ends_at_the_first_length_not_learned() -> None:
     sections = memory.memory_study(("rnn", "lstm"), lengths=lengths, effort=BRIEF)
     assert [one.title for one in sections] == ["Memory horizon: adding", "Memory horizon: copy"]
     for one in sections:
-        assert one.claim == "Learned within 4 updates: RNN none, LSTM none steps."
+        assert one.claim == "The longest learned within 4 updates, in steps: RNN none, LSTM none."
         assert [row[2::2] == [None, None] for row in one.tables[0].rows] == [False, True]
         assert unlabelled(one.figures[0]) == []
 

@@ -107,30 +107,31 @@ def test_each_task_has_its_own_analysis(tmp_path: Path) -> None:
     assert [name for name in ANALYSES if ANALYSES[name].applies(text)] == [
         "data",
         "model",
+        "settings",
         "curves",
         "scores",
         "errors",
     ]
     assert [name for name in ANALYSES if ANALYSES[name].applies(numbers)] == [
-        "data", "model", "curves", "scores", "feedback"]  # fmt: skip
+        "data", "model", "settings", "curves", "scores", "feedback"]  # fmt: skip
     series = series_run(tmp_path / "s")
     assert [name for name in ANALYSES if ANALYSES[name].applies(series)] == [
-        "data", "model", "curves", "scores", "forecasts", "residuals"]  # fmt: skip
+        "data", "model", "settings", "curves", "scores", "forecasts", "residuals"]  # fmt: skip
     taggers = tagging_run(tmp_path / "n"), tagging_run(tmp_path / "p", scheme="plain")
     for one in taggers:
         assert [name for name in ANALYSES if ANALYSES[name].applies(one)] == [
-            "data", "model", "curves", "scores", "mistakes"]  # fmt: skip
+            "data", "model", "settings", "curves", "scores", "mistakes"]  # fmt: skip
     judges = pairs_run(tmp_path / "j"), pairs_run(tmp_path / "g", graded=True)
     assert [[name for name in ANALYSES if ANALYSES[name].applies(one)] for one in judges] == [
-        ["data", "model", "curves", "scores", "errors", "overlap"],
-        ["data", "model", "curves", "scores", "overlap"],
+        ["data", "model", "settings", "curves", "scores", "errors", "overlap"],
+        ["data", "model", "settings", "curves", "scores", "overlap"],
     ]
     assert [name for name in ANALYSES if ANALYSES[name].applies(prose_run(tmp_path / "w"))] == [
-        "data", "model", "curves", "scores", "text"]  # fmt: skip
+        "data", "model", "settings", "curves", "scores", "text"]  # fmt: skip
     pairs = translation_run(tmp_path / "t"), dialogue_run(tmp_path / "d")
     assert [[name for name in ANALYSES if ANALYSES[name].applies(one)] for one in pairs] == [
-        ["data", "model", "curves", "scores", "translations", "attention"],
-        ["data", "model", "curves", "scores", "replies", "attention"],
+        ["data", "model", "settings", "curves", "scores", "translations", "attention"],
+        ["data", "model", "settings", "curves", "scores", "replies", "attention"],
     ]
 
 

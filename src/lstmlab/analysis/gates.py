@@ -103,8 +103,9 @@ def figure(opened: Opened, panels: list[Panel], count: int) -> Figure:
 def _heat(drawing: Any, axes: Any, panel: Panel, units: Int[np.ndarray, "_"]) -> None:
     values = panel.values[:, units].T
     most = float(np.abs(values).max(initial=1e-9))
-    low, high = panel.bounds or (-most, most)
-    colours = "Blues" if panel.gate else "RdBu_r"
+    positive = bool((panel.values >= 0).all())
+    low, high = panel.bounds or (0.0 if positive else -most, most)
+    colours = "Blues" if low == 0 else "RdBu_r"
     image = axes.imshow(values, vmin=low, vmax=high, cmap=colours, aspect="auto", interpolation="nearest")
     axes.set_title(panel.title, fontsize=8.5, pad=3)
     axes.set_yticks(range(len(units)), [str(unit) for unit in units], fontsize=5)

@@ -99,7 +99,7 @@ class Followed:
         told = f"At {at} {self.step} before the end, the gradient of {what} is {_percent(middle[at])} of its largest"
         if way:
             return f"{told}; besides the state, {way} leads from every step to the loss."
-        return f"{told}: the state is its only way back."
+        return f"{told}: only states lead that far back."
 
     def table(self) -> Table:
         """Medians and quartiles at a few distances."""

@@ -86,7 +86,8 @@ def section(kind: str, found: Mapping[str, Mapping[int, Trace]], asked: Sequence
     """Claim, table and picture for one problem."""
     told = [f"{name.upper()} {horizon(traces, asked).words}" for name, traces in found.items()]
     first = KINDS[kind](asked[0])
-    budget = f"{effort.minutes:g} minutes" if effort.minutes else f"{effort.steps:,} updates"
+    minutes = "a minute" if effort.minutes == 1 else f"{effort.minutes} minutes"
+    budget = minutes if effort.minutes else f"{effort.steps:,} updates"
     what = {
         "adding": "Two of a row's numbers are marked, one in each half; their sum is asked for at the end",
         "copy": "Ten symbols are shown, then nothing for the length told, then they have to be given again",
@@ -101,7 +102,7 @@ horizon outwards."""
     rows: list[list[Value]] = [[length, *_outcomes(found, length)] for length in asked]
     title = f"{kind.capitalize()}: loss on fresh rows and the seconds spent, by length."
     return Section(
-        f"Memory horizon: {kind}", f"Learned within {budget}: {', '.join(told)} steps.", evidence,
+        f"Memory horizon: {kind}", f"The longest learned within {budget}, in steps: {', '.join(told)}.", evidence,
         tables=[Table(title, ["steps", *heads], rows, note="A dash: not asked, a shorter one was not learned.")],
         figures=[_figure(kind, found, asked)],
     )  # fmt: skip

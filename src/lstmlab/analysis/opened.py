@@ -142,9 +142,10 @@ class Opened:
         if panel.gate:
             moves = "opens" if value > usual else "closes"
             return f"The {panel.name} gate of unit {unit} {moves} {place}: {value:.2f}, else about {usual:.2f}."
-        what = (
-            f"{panel.name} of unit {unit}" if panel is self.memory else f"The candidate ({panel.name}) of unit {unit}"
-        )
+        candidate = panel.bounds == (-1.0, 1.0)
+        what = f"The candidate ({panel.name}) of unit {unit}" if candidate else f"{panel.name} of unit {unit}"
+        if panel is not self.memory:  # a state's name stays as it is
+            what = what[0].upper() + what[1:]
         return f"{what} stands out {place}: {value:.2f}, else about {usual:.2f}."
 
 
@@ -154,8 +155,9 @@ def _title(one: Activation, signs: dict[str, int]) -> str:
         return f"{one.gate.capitalize()}: what would be newly written"
     if one.kind == "gate":
         return f"{one.gate.capitalize()} gate{f': {meant}' if meant else ''}"
-    function = f"{one.function} of its sum" if one.function else "its sum, without a function"
-    return f"{one.gate.capitalize()}: {function}"
+    return (
+        f"{one.gate.capitalize()} ({one.function})" if one.function else f"{one.gate.capitalize()}, without a function"
+    )
 
 
 def _bounds(one: Activation) -> tuple[float, float] | None:

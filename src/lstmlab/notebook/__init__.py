@@ -33,8 +33,8 @@ def smaller(recipe: Recipe) -> Recipe:
 
 
 def compose(recipe: Recipe, *, run: Run | None = None, quick: bool = False, watch: Watch = Watch()) -> list[Cell]:
-    """The cells of a recipe's notebook, not yet executed. `run` is the run of this very recipe, `quick` says that it was
-    made small. Raises InputError for a task that has no notebook yet, and for settings that none has words for.
+    """The cells of a recipe's notebook, not yet executed. `run` is the run of this very recipe; `quick` says that it is
+    a small one. Raises InputError for a task that has no notebook yet, and for settings that none has words for.
     """
     family = _family(recipe)
     facts = family.facts(recipe, quick, watch)
@@ -42,6 +42,7 @@ def compose(recipe: Recipe, *, run: Run | None = None, quick: bool = False, watc
         "title": recipe.about.title or f"{recipe.name or recipe.task}: {family.kind(recipe)}",
         "summary": recipe.summary or f"A notebook for {recipe.task}.",
         "seed": recipe.seed,
+        "split_seed": "SEED" if recipe.parts_seed == recipe.seed else recipe.parts_seed,
         "header": _header(recipe, run, quick),
         "closing": _closing(family, recipe, run),
         "run_losses": _losses(run),

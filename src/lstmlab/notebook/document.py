@@ -1,4 +1,4 @@
-"""A notebook as cells, written in the "percent" form of plain Python and as nbformat 4.5 JSON: same cells, same bytes."""
+"""A notebook as cells, in the "percent" form of plain Python and as nbformat 4.5 JSON: same cells, same bytes."""
 
 import hashlib
 import json

@@ -65,7 +65,8 @@ def _told(
             cwd=folder,
             env={**os.environ, **environment},
         )
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
             process.stdin.write(json.dumps(list(sources)).encode())
             process.stdin.close()

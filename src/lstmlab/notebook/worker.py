@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def _run_all(sources: list[str], tell: Tell) -> int:
-    sys.meta_path.insert(0, Hider())  # type: ignore[arg-type]
+    sys.meta_path.insert(0, Hider())
     import matplotlib
 
     matplotlib.use("Agg")

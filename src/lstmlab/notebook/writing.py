@@ -1,7 +1,7 @@
 """Templates filled with a recipe's settings. What a setting turns off leaves no code behind.
 
-A template is a Python file in percent form with marks of its own: `#: if …` lines decide what stands there, `#= …` lines
-are replaced by several lines, `«name»` by a value as a person reads it, and `«name|py»` by the Python for it.
+A template is a Python file in percent form with marks of its own: `#: if …` lines decide what stands there, `#= …`
+lines are replaced by several lines, `«name»` by a value as a person reads it, and `«name|py»` by the Python for it.
 """
 
 import importlib.resources

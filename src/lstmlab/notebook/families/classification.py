@@ -40,13 +40,11 @@ def next_steps(recipe: ClassificationRecipe) -> list[str]:
     if model.embedding.ratios == 0 and model.dropout == 0:
         told.append("Regularise: dropout before the output layer, word dropout, or stop at the best validation loss.")
     if not model.encoder.bidirectional:
-        told.append(
-            "Read from both ends (`bidirectional=True`) and take the maximum over all tokens, not the last one."
-        )
+        told.append("Read from both ends (`bidirectional=True`), and take the maximum over all tokens.")
     told += [
-        "Begin with word vectors learned from much more text (GloVe, fastText): rare words are then known from elsewhere.",
-        "Exchange the LSTM for a GRU or a convolution at equal size: does order beyond pairs of words count here?",
-        "Read the surest mistakes once more: which of them would need knowledge of the world, and which only more data?",
+        "Begin with word vectors learned from much more text (GloVe, fastText): they know rare words already.",
+        "Exchange the LSTM for a GRU or a convolution of equal size: does order count beyond pairs of words?",
+        "Read the surest mistakes once more: which would need knowledge of the world, which only more data?",
     ]
     return told
 

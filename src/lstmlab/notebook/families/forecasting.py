@@ -1,12 +1,18 @@
 """The notebook of a forecaster."""
 
+import csv
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lstmlab.data import fetch
+from lstmlab.data.datasets import named
 from lstmlab.data.load import Watch
-from lstmlab.data.series_settings import SeriesSettings
+from lstmlab.data.panel import Panel
+from lstmlab.data.series_settings import MADE, SeriesSettings
 from lstmlab.notebook.layers import layer_facts, layer_name, refuse, unwritten
+from lstmlab.notebook.sources import named_facts
 from lstmlab.notebook.training import optimizer_facts, training_facts, training_words
 from lstmlab.tasks.forecasting import Forecasting, ForecastingRecipe
 
@@ -51,17 +57,19 @@ def facts(recipe: ForecastingRecipe, quick: bool, watch: Watch = Watch()) -> dic
     encoder = layer_facts(model.encoder)
     dataset = Forecasting.load(recipe, watch)
     train: Any = dataset.train
+    source = _series(data, train.panel)
     valid_rows, test_rows = _rows(data, len(train.panel.lines[0]))
     return {
         "steps": recipe.steps,
         "data": {
-            **_series(data),
+            **source,
             **{name: getattr(data, name) for name in ("window", "horizon", "stride", "points", "end", "limit")},
             "scaled": data.scale == "standard",
             "test_stride": data.test_stride or data.horizon,
             "valid_rows": valid_rows,
             "test_rows": test_rows,
         },
+        "imports": _imports(source, dataset.valid is not None or settings.training.optimizer.average is not None),
         "has_valid": dataset.valid is not None,
         "season": Forecasting.prepare(recipe, dataset, watch).rivals.season,
         "has_copy": data.name != "sine",
@@ -83,11 +91,62 @@ def _rows(data: SeriesSettings, length: int) -> tuple[int, int]:
     """Steps of the validation and of the test part."""
     if data.name == "sine":
         return int(data.points * data.valid_fraction), data.horizon
-    return int(np.round(length * data.valid_fraction)), int(np.round(length * data.test_fraction))
+    official = (data.hints.valid_rows, data.hints.test_rows) if data.hints else (None, None)
+    shares = (data.valid_fraction, data.test_fraction)
+    valid, test = (
+        int(np.round(length * share)) if rows is None else rows for rows, share in zip(official, shares, strict=True)
+    )
+    return valid, test
 
 
-def _series(data: SeriesSettings) -> dict[str, Any]:
-    """Where the series comes from: a formula, or a column of one's own table."""
-    if data.name in ("sine", "waves"):
-        return {"kind": data.name, "made": True, "file": None, "unit": "value"}
-    raise unwritten(f"the series {data.name or data.path}", "data.name=sine or data.name=waves")
+def _series(data: SeriesSettings, panel: Panel) -> dict[str, Any]:
+    """Where the series comes from: a formula, or a column of a table. Raises InputError where a notebook's few lines
+    would read something else.
+    """
+    if data.name in MADE:
+        return {"kind": data.name, "made": True, "named": False, "unit": "value"}
+    what = f"the series {data.name or data.path}"
+    if len(panel.lines) > 1 or len(panel.targets) > 1 or panel.past or panel.future:
+        raise unwritten(f"{what} with several columns or series, or a calendar", "a single column to forecast")
+    if data.name is not None:
+        chosen = named.NAMED[data.name]
+        found = {
+            **named_facts(chosen),
+            "files": [remote.name for remote in chosen.files.layouts[0]],
+            "encoding": "utf-8",
+        }
+        paths = list(fetch.get(chosen.files).values())
+    else:
+        if data.valid is not None or data.test is not None:
+            raise unwritten("parts in files of their own", "a single file")
+        paths = [Path(str(data.path))]
+        encoding = "utf-8-sig" if data.encoding.lower() in ("utf-8", "utf8") else data.encoding
+        found = {"named": False, "files": [paths[0].name], "encoding": encoding}
+    if any(path.suffix.lower() not in (".csv", ".tsv") for path in paths):
+        raise unwritten(f"{what} in {paths[0].name}", "a .csv file")
+    text = paths[0].read_text(encoding=found["encoding"])
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    column = str(panel.targets[0])
+    if not _agrees(paths, found["encoding"], delimiter, column, panel):
+        raise unwritten(f"{what}, whose rows are out of order, repeated or incomplete", "a complete table in order")
+    told = "" if delimiter == "," else f", delimiter={delimiter!r}".replace("'", '"')
+    return {**found, "kind": "table", "made": False, "target": column, "delimiter": told, "unit": column}
+
+
+def _agrees(paths: list[Path], encoding: str, delimiter: str, column: str, panel: Panel) -> bool:
+    """Whether the rows as they stand are the series."""
+    values: list[float] = []
+    try:
+        for path in paths:
+            with path.open(encoding=encoding, newline="") as file:
+                values += [float(row[column].replace(",", "")) for row in csv.DictReader(file, delimiter=delimiter)]
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return False
+    return np.array_equal(values, panel.lines[0].values[:, 0])
+
+
+def _imports(source: dict[str, Any], kept: bool) -> list[str]:
+    names = {"math", *(["copy"] if kept else [])}
+    names |= set() if source["made"] else {"csv"}
+    names |= {"hashlib", "os", "urllib.request"} if source["named"] else set()
+    return [f"import {name}" for name in sorted(names)] + ([] if source["made"] else ["from pathlib import Path"])
