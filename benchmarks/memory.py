@@ -1,7 +1,7 @@
 """The adding problem and copying, learned against the clock.
 
     python -m benchmarks.memory [adding|copy] [steps=400] [cell=lstm] [minutes=4.5] [goal=5e-4] [hidden=64] [seeds=3]
-    python -m benchmarks.memory horizon [minutes=1]     # RNN, LSTM and GRU, longer and longer; writes memory/report.*
+    python -m benchmarks.memory horizon [minutes=2]     # RNN, LSTM and GRU, longer and longer; writes memory/report.*
     python -m benchmarks.memory gradients               # the study of untrained cells; writes gradients/report.*
 
 Always answering 1 to the adding problem has a mean squared error of 1/6; copying blindly costs ln 8 = 2.079 nats a
@@ -31,7 +31,7 @@ def main() -> None:
     name = words.pop(0) if words and "=" not in words[0] else "adding"
     typed = dict(word.split("=", 1) for word in words)
     if name in ("horizon", "gradients"):
-        return study(name, float(typed.get("minutes", "1")))
+        return study(name, float(typed.get("minutes", "2")))
     given = DEFAULTS | typed
     problem = KINDS[name](int(given["steps"]))
     moves = OptimizerSettings(learning_rate=3e-3, clip=1.0, schedule="cosine", final_rate=0.02)

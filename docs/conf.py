@@ -9,6 +9,8 @@ myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["guide.css"]
 html_title = "The lstmlab guide"
 html_copy_source = False
 html_show_sourcelink = False

@@ -1,5 +1,5 @@
-"""The guide's figures: `python docs/figures.py` draws into docs/figures what can be drawn from the sources alone, and takes
-the rest from the newest runs and studies in the folder one works in, where they are there.
+"""The guide's figures: `python docs/figures.py [FOLDER]` draws into docs/figures what the sources can tell, and takes
+the rest from the newest runs and studies of FOLDER (the one where one works), where they are there.
 
 The commands that make those are in COLLECTED, beside the figures they give. What has not been run keeps its old figure.
 """
@@ -24,7 +24,7 @@ BENCHMARKS = DOCS.parent / "benchmarks" / "README.md"
 
 COLLECTED = {
     "lstmlab compare gradients": ("studies/gradients", ("gradient-reach", "gradient-biases", "clipping")),
-    "lstmlab train parity": ("runs/parity", ("gates",)),
+    "lstmlab explain parity gates": ("runs/parity", ("gates",)),
     "lstmlab train translate-demo": ("runs/translate-demo", ("attention-1",)),
     "lstmlab train imdb-classic": ("runs/imdb-classic", ("curves",)),
     "lstmlab train sine-classic": ("runs/sine-classic", ("forecast",)),
@@ -58,8 +58,8 @@ def scores() -> Iterator[Figure]:
             axes.plot([float(mean)] * 2, [at - 0.25, at + 0.25], color="#D55E00", linewidth=2)
         axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
         axes.invert_yaxis()
-        axes.set(title="BLEU by how the context is passed", xlabel="BLEU on the test part (a point a seed, a line their "
-                 "mean)", ylabel="Context", xlim=(0, None))  # fmt: skip
+        axes.set(title="BLEU by how the context is passed", ylabel="Context", xlim=(0, None))
+        axes.set_xlabel("BLEU on the test part (a point a seed, a line their mean)")
 
     yield Figure("contexts", "BLEU by context.", draw, width=6.4, height=2.4)
 

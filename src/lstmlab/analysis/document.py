@@ -33,7 +33,7 @@ from lstmlab.errors import InputError, unknown
 from lstmlab.metrics import SCORES, format_score
 from lstmlab.report import Document, Section, excerpt
 from lstmlab.report.text import Value
-from lstmlab.tasks.task import SEQ2SEQ, Outline
+from lstmlab.tasks.task import SEQ2SEQ
 from lstmlab.training.run import Run
 
 
@@ -41,7 +41,7 @@ from lstmlab.training.run import Run
 class Wishes:
     """How somebody wants a report; what is None stays as the recipe has it."""
 
-    outline: Outline | None = None
+    outline: str | None = None
     prompts: bool | None = None
     title: str | None = None
     author: str | None = None
@@ -96,7 +96,7 @@ def document(run: Run, wishes: Wishes | None = None) -> Document:
         author=asked.author or "",
         course=asked.course or "",
         subtitle=excerpt(run.recipe.get("summary", ""), 300) if asked.title else "",
-        date=date_words(run.environment["started"]) if _there(run, "environment.json") else "",
+        date=_known(lambda: date_words(run.environment["started"])) or "",
         facts=[fact for fact in _facts(run) if not (asked.prompts and fact[0] == "Training")],
         sections=answered(sections, run.folder),
         most_pages=4,
@@ -119,7 +119,7 @@ def _makers(run: Run, asked: Wishes) -> dict[str, Callable[[], Section | None]]:
         "assessment": lambda: assessment(run),
         "observed": lambda: Section("What the run shows", "", "\n".join(f"- {one}" for one in observations(run))),
         "improvements": lambda: improvements(run),
-        "effect": lambda: effect(run),
+        "effect": lambda: effect(run, recipe=asked.recipe),
         "notes": lambda: next(iter(notes(run.folder)), None),
         "reproduce": lambda: reproduce(run, asked.recipe),
     }
@@ -192,12 +192,10 @@ def observations(run: Run) -> list[str]:
 
 def _facts(run: Run) -> list[tuple[str, Value]]:
     """The head of a report: what of it the run's files know."""
-    known = {name: _there(run, f"{name}.json") for name in ("summary", "environment")}
-    facts: list[tuple[str, Value]] = []
-    if known["summary"]:
-        facts.append(("Data", excerpt(run.summary["data"]["name"], 60)))
+    name = _known(lambda: excerpt(run.summary["data"]["name"], 60))
+    facts: list[tuple[str, Value]] = [("Data", name)] if name else []
     facts.append(("Model", model_words(run)))
-    found = _known(lambda: overview.Comparison.of(run)) if overview.has_scores(run) else None
+    found = _known(lambda: overview.Comparison.of(run) if overview.has_scores(run) else None)
     if found is not None:
         facts.append((f"Test {_title(found.score)}", format_score(found.score, found.value)))
         if found.rival is not None:
@@ -207,8 +205,9 @@ def _facts(run: Run) -> list[tuple[str, Value]]:
     verdict = _known(lambda: curves.judge(run))
     if verdict is not None:
         facts.append(("Training", verdict.kind))
-    if run.finished and known["environment"]:
-        facts.append(("Trained in", f"{duration(run.metrics['train_seconds'])} on {run.environment['device']}"))
+    took = _known(lambda: f"{duration(run.metrics['train_seconds'])} on {run.environment['device']}")
+    if run.finished and took:
+        facts.append(("Trained in", took))
     return [*facts, ("Run", excerpt(run.title, 80))]
 
 

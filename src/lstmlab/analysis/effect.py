@@ -19,11 +19,11 @@ MOST = 5
 """Sentences of a study that a report of one run repeats."""
 
 
-def effect(run: Run, root: Path = STUDIES) -> Section:
+def effect(run: Run, root: Path = STUDIES, recipe: str | None = None) -> Section:
     """What the newest finished study that has this run's recipe among its arms or bases found; else how to measure."""
     study = next(_studies(run, root), None)
     if study is None:
-        return _not_measured(run)
+        return _not_measured(run, recipe)
     told = compare.verdicts(study)
     where = (
         f"From the study {excerpt(study.title, 80)}, {len(study.plan.seeds)} seeds an arm; its report has the tables."
@@ -53,9 +53,9 @@ def _compared(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in recipe.items() if name not in ALONE}
 
 
-def _not_measured(run: Run) -> Section:
+def _not_measured(run: Run, recipe: str | None) -> Section:
     name = str(run.recipe.get("name") or "")
-    word = name if name in catalogue.recipe_names() else str(run.folder / "recipe.yaml")
+    word = name if name in catalogue.recipe_names() else recipe or str(run.folder / "recipe.yaml")
     encoder = run.recipe["model"]["encoder"]
     units = int(encoder["hidden_size"])
     over = ["cell=rnn,lstm,gru", f"hidden_size={max(units // 2, 1)},{units}"]

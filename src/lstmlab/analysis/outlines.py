@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 
 from lstmlab.errors import InputError
 from lstmlab.report import Section, excerpt
-from lstmlab.tasks.task import Outline
 
 WRITTEN = ("text", "translations", "replies", "feedback", "forecasts")
 """What a model gives, beside what it should have given."""
@@ -24,7 +23,7 @@ class Chapter:
     merged: bool = False
 
 
-OUTLINES: dict[Outline, tuple[Chapter, ...]] = {
+OUTLINES: dict[str, tuple[Chapter, ...]] = {
     "standard": (
         Chapter("", ("data", "model")),
         Chapter("Training", ("settings", "curves"), merged=True),
@@ -87,7 +86,7 @@ class Pieces:
         return None
 
 
-def compose(outline: Outline, pieces: Pieces) -> list[Section]:
+def compose(outline: str, pieces: Pieces) -> list[Section]:
     """The sections in an outline's order. What is missing leaves no gap, and no empty heading."""
     found: list[Section] = []
     for chapter in OUTLINES[outline]:

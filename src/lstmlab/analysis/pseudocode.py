@@ -8,7 +8,7 @@ from lstmlab.metrics import SCORES, format_score
 from lstmlab.report import Section, excerpt
 from lstmlab.training.run import Run
 
-PRINTED = 12
+PRINTED = 10
 """Epochs whose lines are shown, at most."""
 
 
@@ -150,7 +150,7 @@ def _reading(run: Run) -> str:
 def _after(run: Run) -> Iterator[str]:
     judged = any("valid" in row for row in run.history)
     yield f"θ ← {'θ*' if judged else 'θ'}; answer every test example" + (
-        f" ({search_words(run)})" if run.recipe["task"] in PAIRS else ""
+        f" ({search_words(run).split(',')[0]})" if run.recipe["task"] in PAIRS else ""
     )
     yield f"score the answers ({_score(run)}), and the baselines on the same part"
 

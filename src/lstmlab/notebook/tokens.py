@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from lstmlab.data.text import SIMPLE_MARK, SIMPLE_WORD, SPECIALS, SUBWORD, TextEncoder, TextSettings, plain
 from lstmlab.notebook.layers import unwritten
 
+HIDDEN = r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+"""What is not seen, less the white space among it."""
 LOOKED_AT = 3000
 """Texts of the training part on which both ways of cutting are compared."""
 MOST_OTHER = 0.002
@@ -25,8 +27,8 @@ def pattern(settings: TextSettings, texts: Sequence[str]) -> str:
     elif settings.words == "blanks":
         parts = [r"[^\s]+"]
     else:
-        # Any other visible character is a token: no control characters, which texts from the web hold now and then.
-        hidden = r"\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+        # Any other visible character is a token. Texts from the web now and then hold control characters: no tokens.
+        hidden = HIDDEN if any(re.search(f"[{HIDDEN}]", text) for text in texts) else ""
         sign = rf"[^\w\s{marks}{hidden}]"
         parts = [r"\d+(?:[.,:]\d+)+", rf"{word}+(?:['’]{word}+)*", *([sign] if settings.punctuation else [])]
     return "|".join([*parts, *([r"\n"] if settings.line_ends else [])])

@@ -12,15 +12,16 @@ from typing import Any
 from lstmlab.report.text import breakable
 
 _LOOKS: tuple[dict[str, float], ...] = (
-    {"text": 10, "figures": 0.82, "margin": 20, "minor": True},
-    {"text": 9.6, "figures": 0.76, "margin": 18, "minor": True},
-    {"text": 9.6, "figures": 0.76, "margin": 18, "minor": False},
-    {"text": 9.2, "figures": 0.7, "margin": 17, "minor": False},
-    {"text": 8.8, "figures": 0.64, "margin": 16, "minor": False},
-    {"text": 8.4, "figures": 0.58, "margin": 15, "minor": False},
+    {"text": 10, "figures": 0.82, "finished": 0.84, "margin": 20, "minor": True},
+    {"text": 9.6, "figures": 0.76, "finished": 0.84, "margin": 18, "minor": True},
+    {"text": 9.6, "figures": 0.76, "finished": 0.84, "margin": 18, "minor": False},
+    {"text": 9.2, "figures": 0.7, "finished": 0.78, "margin": 17, "minor": False},
+    {"text": 8.8, "figures": 0.64, "finished": 0.72, "margin": 16, "minor": False},
+    {"text": 8.4, "figures": 0.58, "finished": 0.68, "margin": 15, "minor": False},
+    {"text": 8, "figures": 0.54, "finished": 0.64, "margin": 15, "minor": False},
 )
-"""From airy to close: points of the text, the share of their size in which figures stand, millimetres of margin, and
-whether what is minor is there."""
+"""From airy to close: points of the text, the shares of their size in which figures and finished drawings stand,
+millimetres of margin, and whether what is minor is there."""
 _LEAVE = ("file", "typst", "latex", "mathml", "plain")
 
 
