@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.complete
 
-.PHONY: help demo check test notebooks setup clean FORCE
+.PHONY: help demo check test notebooks docs setup clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,10 @@ notebooks: $(STAMP) ## write the notebooks of notebooks/ anew and run them: abou
 	  $(BIN)/lstmlab notebook $$name seed=0 $$how --output notebooks/$$name.new.ipynb || exit 1; \
 	  mv notebooks/$$name.new.ipynb notebooks/$$name.ipynb; \
 	done
+
+docs: $(STAMP) ## build the guide into build/site
+	@$(BIN)/sphinx-build -q -W --keep-going -b html -d build/doctrees docs build/site
+	@echo "The guide: build/site/index.html"
 
 setup: $(STAMP) ## install lstmlab into .venv, once
 

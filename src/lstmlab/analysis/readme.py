@@ -7,7 +7,6 @@ from typing import Any
 from lstmlab.analysis import ANALYSES, overview
 from lstmlab.analysis.architecture import PAIRS
 from lstmlab.analysis.discussion import assessment
-from lstmlab.analysis.prompts import printed_parts
 from lstmlab.report import Document, Section, Table, excerpt, number
 from lstmlab.report.text import Value
 from lstmlab.training.run import Run
@@ -65,8 +64,7 @@ def _outputs(run: Run) -> Section | None:
     title = "Sample outputs"
     if task == "language-model":
         written = ANALYSES["text"].section(run) if ANALYSES["text"].applies(run) else None
-        shown = printed_parts(written.evidence) if written is not None else ""
-        return Section(title, "", shown, generated=False) if shown else None
+        return replace(written, title=title, claim="", evidence="", figures=()) if written is not None else None
     rows = run.predictions
     if not rows:
         return None

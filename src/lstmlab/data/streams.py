@@ -51,13 +51,14 @@ class Streams:
     many; None reads on to the row's end."""
 
     def epoch(self, number: int) -> list[Stretch]:
-        """The batches of one epoch, in order. Epochs begin a few tokens apart, so that cuts fall elsewhere each time;
+        """The batches of one epoch, in order. Epochs begin some tokens apart, so that cuts fall elsewhere each time;
         less than one in twenty tokens, at the text's ends, is left out."""
         random = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, number])))
         usable = self.total - 1
         rows = max(1, min(self.rows, usable // max(self.steps, LEAST)))
-        rounds = 1 if self.passage is None else max(1, usable // (rows * self.passage))
-        first = int(random.integers(min(self.steps, usable // (40 * rows)) + 1))
+        apart = min(self.steps, usable // (40 * rows)) if self.passage is None else min(self.passage, usable // 40)
+        first = int(random.integers(apart + 1))
+        rounds = 1 if self.passage is None else max(1, (usable - first) // (rows * self.passage))
         length = (usable - first) // (rows * rounds)
         order = np.arange(rows) if self.passage is None else random.permutation(rows * rounds)
         cuts = np.linspace(0, length, -(-length // self.steps) + 1).astype(np.int64).tolist()

@@ -7,11 +7,12 @@ InputError for settings it has no words for; `next_steps(recipe)` are sentences.
 
 from types import ModuleType
 
-from lstmlab.notebook.families import classification, forecasting, translation
+from lstmlab.notebook.families import classification, forecasting, language_model, translation
 
 FAMILIES: dict[str, ModuleType] = {
     "forecasting": forecasting,
     "classification": classification,
     "translation": translation,
+    "language-model": language_model,
 }
 """Task → what writes its notebook."""
