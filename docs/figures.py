@@ -22,14 +22,22 @@ DOCS = Path(__file__).parent
 FIGURES = DOCS / "figures"
 BENCHMARKS = DOCS.parent / "benchmarks" / "README.md"
 
-COLLECTED = {
-    "lstmlab compare gradients": ("studies/gradients", ("gradient-reach", "gradient-biases", "clipping")),
-    "lstmlab explain parity gates": ("runs/parity", ("gates",)),
-    "lstmlab train translate-demo": ("runs/translate-demo", ("attention-1",)),
-    "lstmlab train imdb-classic": ("runs/imdb-classic", ("curves",)),
-    "lstmlab train sine-classic": ("runs/sine-classic", ("forecast",)),
+COLLECTED: dict[str, tuple[str, dict[str, str]]] = {
+    "lstmlab compare gradients": (
+        "studies/gradients",
+        {name: name for name in ("gradient-reach", "gradient-biases", "clipping")},
+    ),
+    "lstmlab compare architecture": ("studies/architecture", {"scores": "architecture-scores"}),
+    "python -m benchmarks.memory horizon minutes=1": (
+        "memory",
+        {name: name for name in ("memory-adding", "memory-copy")},
+    ),
+    "lstmlab explain parity gates": ("runs/parity", {"gates": "parity-gates"}),
+    "lstmlab train translate-demo": ("runs/translate-demo", {"attention-1": "translate-demo-attention"}),
+    "lstmlab train imdb-classic": ("runs/imdb-classic", {"curves": "imdb-classic-curves"}),
+    "lstmlab train sine-classic": ("runs/sine-classic", {"forecast": "sine-classic-forecast"}),
 }
-"""Command → the folder its newest result is in, and which of that result's figures the guide shows."""
+"""Command → the folder its newest result is in, and the guide's names for figures of that result."""
 
 
 def cells() -> Iterator[Figure]:
@@ -64,17 +72,14 @@ def scores() -> Iterator[Figure]:
     yield Figure("contexts", "BLEU by context.", draw, width=6.4, height=2.4)
 
 
-def collect(folder: Path, names: tuple[str, ...], label: str) -> list[Path]:
-    """The SVG of these figures from the newest result under `folder`, under the guide's own names."""
-    found = sorted(path for path in folder.glob("*/figures") if path.is_dir())
+def collect(folder: Path, names: dict[str, str]) -> list[str]:
+    """These figures as SVG, from `folder` itself or the newest result in it."""
+    found = sorted(path for path in (folder / "figures", *folder.glob("*/figures")) if path.is_dir())
     if not found:
         return []
-    made = []
-    for name in names:
-        target = FIGURES / (f"{name}.svg" if folder.parent.name == "studies" else f"{label}-{name}.svg")
-        target.write_bytes((found[-1] / f"{name}.svg").read_bytes())
-        made.append(target)
-    return made
+    for name, ours in names.items():
+        (FIGURES / f"{ours}.svg").write_bytes((found[-1] / f"{name}.svg").read_bytes())
+    return list(names.values())
 
 
 def main(root: Path) -> None:
@@ -85,8 +90,8 @@ def main(root: Path) -> None:
                 (FIGURES / f"{figure.name}.svg").write_bytes(render(figure, Path(aside))["svg"].read_bytes())
             print(FIGURES.name, figure.name)
     for command, (folder, names) in COLLECTED.items():
-        made = collect(root / folder, names, Path(folder).name)
-        print(", ".join(path.name for path in made) if made else f"left as it was: {names[0]} … ({command})")
+        made = collect(root / folder, names)
+        print(", ".join(made) if made else f"left as they were: {', '.join(names.values())} ({command})")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import lstmlab
 from fake_pairs import translation_run
 from fake_prose import prose_run
 from fake_runs import classification_run, forecasting_run
@@ -99,14 +101,12 @@ def test_paths_are_cut_to_names(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_trained_run_of_ones_own_file_with_its_notebook(reviews: Path, tmp_path: Path) -> None:
-    changes = {"path": str(reviews), "text": "review", "label": "stars", "training.steps": 2, "hidden_size": 4}
-    run = experiment.train(
-        request.assemble("classification", {**changes, "embedding.size": 4}), output=tmp_path / "run"
-    )
-    result = api.Result(run)
+    changes: dict[str, Any] = {"text": "review", "label": "stars", "epochs": 1, "hidden_size": 4}
+    changes["embedding.size"] = 4
+    result = lstmlab.train("classification", path=str(reviews), output=tmp_path / "run", **changes)
     found = result.handin(tmp_path / "out", notebook="bare", outline="bootcamp", author="A")
-    assert {path.name for path in found.folder.iterdir()} == FILES | {"notebook.ipynb"}
     assert found.left == {}
+    assert {path.name for path in found.folder.iterdir()} == FILES | {"notebook.ipynb"}
     for file in (file for file in found.folder.rglob("*") if file.suffix not in (".png", ".pdf")):
         if file.is_file():
             assert str(tmp_path) not in file.read_text("utf-8"), file

@@ -680,7 +680,8 @@ def commands() -> dict[str, Any]:
     """Every command by the words that call it."""
     import typer
 
-    from lstmlab.cli import app, cells, chat, compare, data, doctor, explore, learn, use  # noqa: F401  (each adds its commands)
+    # Each adds its commands.
+    from lstmlab.cli import app, cells, chat, compare, data, doctor, explore, handin, learn, notebooks, use  # noqa: F401
 
     found: dict[str, Any] = {}
 

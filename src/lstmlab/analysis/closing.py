@@ -60,7 +60,10 @@ def answered(sections: Sequence[Section], folder: Path) -> list[Section]:
         else:
             rest.append(f"{title}:\n{body.strip()}")
     made = [replace(section, answer=found.get(section.title.casefold(), "")) for section in sections]
-    made = [replace(one, evidence="\n\n".join(part.strip() for part in rest).strip()) if one.title == "Notes" else one for one in made]
+    made = [
+        replace(one, evidence="\n\n".join(part.strip() for part in rest).strip()) if one.title == "Notes" else one
+        for one in made
+    ]
     return [one for one in made if one.title != "Notes" or one.evidence]
 
 

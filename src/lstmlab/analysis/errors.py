@@ -130,6 +130,7 @@ def _length_table(bins: Sequence[LengthBin]) -> list[Table]:
             "Accuracy by length.",
             ["Words", "Texts", "Accuracy (%)", "95 % interval"],
             rows,
+            minor=True,  # it is drawn as well
         )
     ]
 
@@ -160,7 +161,8 @@ def _confusions(answers: Answers) -> list[Table]:
     ]
     left = len(answers.confusions) - len(rows)
     note = f"{left} rarer kinds are left out." if left > 0 else ""
-    return [Table("Most frequent mistakes.", ["Truth", "Taken for", "Times", "Share of the label (%)"], rows, note)]
+    heads = ["Truth", "Taken for", "Times", "Share of the label (%)"]
+    return [Table("Most frequent mistakes.", heads, rows, note, minor=True)]
 
 
 def _texts(answers: Answers) -> list[Table]:

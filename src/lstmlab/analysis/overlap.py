@@ -176,7 +176,8 @@ def _groups(told: Judged) -> Table:
     ]
     quality = "Mean error" if told.graded else "Accuracy (%)"
     note = "Shared: words that both texts have, among all that either has."
-    return Table(f"{quality.split(' (')[0]} by shared words.", ["Pairs", "Count", quality, "95 % interval"], rows, note)
+    title, heads = f"{quality.split(' (')[0]} by shared words.", ["Pairs", "Count", quality, "95 % interval"]
+    return Table(title, heads, rows, note, minor=True)
 
 
 def _worst(told: Judged) -> list[Table]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lstmlab.analysis.architecture import PAIRS, encoder_words, listed, search_words, setting
+from lstmlab.analysis.architecture import CELLS, PAIRS, encoder_words, listed, search_words, setting
 from lstmlab.analysis.comparison import main_score
 from lstmlab.metrics import SCORES, format_score
 from lstmlab.report import Section, excerpt
@@ -50,8 +50,9 @@ def _before(run: Run) -> Iterator[str]:
         yield "scale by mean and deviation of the training part" if data.get("scale") == "standard" else "scale nothing"
     elif "text" in recipe and setting(run, "model.embedding.size"):
         most = setting(run, "text.vocabulary_size")
-        vocabulary = f"the {most:,} most frequent " if most else "the "
-        yield f"vocabulary ← {vocabulary}{recipe['text'].get('level', 'word')} tokens of the training part"
+        level = {"word": "words", "character": "characters"}.get(recipe["text"].get("level", "word"), "pieces of words")
+        limit = f", the most frequent {most:,} at most" if most else ""
+        yield f"vocabulary ← {level} of the training part{limit}"
     elif recipe["task"] == "tagging":
         yield "vocabulary ← words, letters and endings of the training part"
     yield f"θ ← random weights, seed {recipe['seed']}"
@@ -144,7 +145,8 @@ def _forward(run: Run) -> list[str]:
 def _reading(run: Run) -> str:
     encoder = run.recipe["model"]["encoder"]
     kind = encoder.get("kind", "recurrent")
-    return str(encoder["cell"]).rpartition(":")[2] if kind == "recurrent" else str(kind)
+    cell = str(encoder["cell"])
+    return CELLS.get(cell, cell.rpartition(":")[2]) if kind == "recurrent" else str(kind)
 
 
 def _after(run: Run) -> Iterator[str]:

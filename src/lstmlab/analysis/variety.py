@@ -140,7 +140,8 @@ def _frequent(variety: Variety) -> list[Table]:
     ]
     left = len(variety.frequent) - len(rows)
     note = f"{left:,} more were given twice or more." if left > 0 else ""
-    return [Table("Most frequent replies.", ["Reply", "Times", "Share (%)", "Times among the references"], rows, note)]
+    heads = ["Reply", "Times", "Share (%)", "Times among the references"]
+    return [Table("Most frequent replies.", heads, rows, note, minor=True)]
 
 
 def advice(run: Run) -> list[str]:

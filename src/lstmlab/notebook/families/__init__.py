@@ -7,12 +7,13 @@ InputError for settings it has no words for; `next_steps(recipe)` are sentences.
 
 from types import ModuleType
 
-from lstmlab.notebook.families import classification, forecasting, language_model, translation
+from lstmlab.notebook.families import classification, forecasting, language_model, tagging, translation
 
 FAMILIES: dict[str, ModuleType] = {
     "forecasting": forecasting,
     "classification": classification,
     "translation": translation,
     "language-model": language_model,
+    "tagging": tagging,
 }
 """Task → what writes its notebook."""
