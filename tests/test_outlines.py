@@ -1,8 +1,11 @@
 """One report in several orders, with questions in the place of conclusions, and without what is not there."""
 
+import copy
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,10 +19,11 @@ from lstmlab import api, request
 from lstmlab.analysis.document import FILES, Wishes, document, restyled
 from lstmlab.analysis.effect import effect
 from lstmlab.analysis.outlines import OUTLINES, Pieces, compose, left
-from lstmlab.errors import InputError
+from lstmlab.errors import Damaged, InputError
 from lstmlab.report import Document, Section, Table, write
 from lstmlab.report.pages import pages
 from lstmlab.training.run import Run
+from lstmlab.training.study import Study
 
 MAKERS: dict[str, Callable[[Path], Run]] = {
     "classification": classification_run,
@@ -165,11 +169,14 @@ def test_of_a_sound_run_nothing_else_is_left_out(tmp_path: Path, kind: str) -> N
 
 def test_damage_is_told_and_no_traceback(tmp_path: Path) -> None:
     run = classification_run(tmp_path / "runs/made/up")
+    whole = (run.folder / "metrics.json").read_text()
     (run.folder / "metrics.json").write_text("{broken")
+    with pytest.raises(Damaged, match=r"metrics\.json: unreadable"):  # what is there and broken is no missing file
+        document(Run(run.folder))
+    (run.folder / "metrics.json").write_text(whole)
     (run.folder / "summary.json").write_text('{"data": {}}')
-    made = document(Run(run.folder))
-    assert made.sections[-1].title == "Left out"
-    assert "unreadable" in made.sections[-1].evidence
+    with pytest.raises(Damaged, match="have no 'name': damaged"):
+        document(Run(run.folder))
 
 
 def test_pieces_are_made_once_and_refusals_kept() -> None:
@@ -207,11 +214,28 @@ def test_what_no_study_measured_is_said(tmp_path: Path) -> None:
     assert "--over cell=rnn,lstm,gru --over hidden_size=32,64 --seeds 5" in found.evidence
 
 
+def test_a_study_that_has_the_recipe_is_cited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = classification_run(tmp_path / "runs/made/up")
+    plan = SimpleNamespace(bases={"made-up": {**copy.deepcopy(run.recipe), "seed": 99}}, seeds=(1, 2, 3))
+    made = type("Made", (Study,), {"plan": plan, "finished": True, "title": "made-up/20260101"})
+    told = ["other: cnn is best.", "made-up: gru is best.", "made-up: it is small."]
+    module = sys.modules[effect.__module__]
+    monkeypatch.setattr(module, "all_studies", lambda root: [made(tmp_path)])
+    monkeypatch.setattr(module.compare, "verdicts", lambda study: told)
+    found = effect(run, tmp_path)
+    assert found.claim == "gru is best."
+    assert found.evidence == (
+        "From the study made-up/20260101, 3 seeds an arm; its report has the tables.\n- it is small."
+    )
+    run.recipe["model"]["dropout"] = 0.1  # another experiment now
+    assert effect(run, tmp_path).claim == "Not measured."
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", MAKERS)
 def test_two_to_four_pages_and_the_same_bytes(tmp_path: Path, kind: str) -> None:
     run = MAKERS[kind](tmp_path / "runs/made/up")
-    copy = shutil.copytree(run.folder, tmp_path / "again/made/up")
+    copy = shutil.copytree(run.folder, tmp_path / "again" / run.folder.parent.name / run.folder.name)
     for outline in [name for name in OUTLINES if name != "seq2seq" or kind == "translation"]:
         first = write(document(run, Wishes(outline=outline, recipe="recipe.yaml")), tmp_path / "one")
         assert 2 <= pages(first["pdf"].read_bytes()) <= 4, (kind, outline)

@@ -12,6 +12,10 @@ class InputError(Exception):
     """
 
 
+class Damaged(InputError):
+    """A file of a run that is there and does not hold what every run writes: broken off, edited, of another program."""
+
+
 def nearest(got: str, names: Iterable[str], *, most: int = 1) -> list[str]:
     """The names most like `got`, best first: whole, as the beginning or end of a name, or with letters changed."""
     names = list(dict.fromkeys(names))

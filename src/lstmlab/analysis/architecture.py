@@ -118,9 +118,9 @@ def _language_model(run: Run) -> str:
     return (
         f"A {'piece of a word' if level == 'subword' else level} is a vector of {size} numbers. Encoder: "
         f"{encoder_words(run)}. A linear layer scores every token that could come next.{tied} Loss: cross-entropy of "
-        f"the next token{smoothed}.{sampled} The text is read at {run.recipe['training'].get('batch_size')} places side "
-        f"by side; the state is carried on{elsewhere}, back-propagation is cut after {run.recipe.get('bptt')} tokens "
-        "(truncated BPTT)."
+        f"the next token{smoothed}.{sampled} The text is read at {run.recipe['training'].get('batch_size')} places "
+        f"side by side; the state is carried on{elsewhere}, back-propagation is cut after "
+        f"{run.recipe.get('bptt')} tokens (truncated BPTT)."
     )
 
 

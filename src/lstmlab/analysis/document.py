@@ -29,7 +29,7 @@ from lstmlab.analysis.outlines import OUTLINES, Pieces, compose, left
 from lstmlab.analysis.outputs import Outputs
 from lstmlab.analysis.pseudocode import objectives, printed, pseudocode
 from lstmlab.analysis.variety import Variety
-from lstmlab.errors import InputError, unknown
+from lstmlab.errors import Damaged, InputError, unknown
 from lstmlab.metrics import SCORES, format_score
 from lstmlab.report import Document, Section, excerpt
 from lstmlab.report.text import Value
@@ -106,6 +106,7 @@ def document(run: Run, wishes: Wishes | None = None) -> Document:
 def _makers(run: Run, asked: Wishes) -> dict[str, Callable[[], Section | None]]:
     """Everything a report can have, by name."""
     shown = {key: one for key, one in ANALYSES.items() if one.reported(run)}
+    own = notes(run.folder)  # refused here and now where they cannot be read: nobody's words are left out
     made: dict[str, Callable[[], Section | None]] = {key: partial(_analysed, one, run) for key, one in shown.items()}
     made |= {
         "aim": lambda: Section("Aim", "", overview.aim(run), generated=False),
@@ -120,7 +121,7 @@ def _makers(run: Run, asked: Wishes) -> dict[str, Callable[[], Section | None]]:
         "observed": lambda: Section("What the run shows", "", "\n".join(f"- {one}" for one in observations(run))),
         "improvements": lambda: improvements(run),
         "effect": lambda: effect(run, recipe=asked.recipe),
-        "notes": lambda: next(iter(notes(run.folder)), None),
+        "notes": lambda: next(iter(own), None),
         "reproduce": lambda: reproduce(run, asked.recipe),
     }
     return {key: partial(_asked, key, make, run) for key, make in made.items()} if asked.prompts else made
@@ -218,7 +219,9 @@ def _known(find: Callable[[], T]) -> T | None:
     """What can be found; None without the files it needs, which the report names at its end."""
     try:
         return find()
-    except (InputError, KeyError):
+    except Damaged:
+        raise
+    except InputError:
         return None
 
 

@@ -24,10 +24,13 @@ def effect(run: Run, root: Path = STUDIES, recipe: str | None = None) -> Section
     study = next(_studies(run, root), None)
     if study is None:
         return _not_measured(run, recipe)
-    told = compare.verdicts(study)
-    where = (
-        f"From the study {excerpt(study.title, 80)}, {len(study.plan.seeds)} seeds an arm; its report has the tables."
-    )
+    mark = f"{run.recipe.get('name')}: "
+    every = compare.verdicts(study)
+    # A study of several recipes names each before what it found on it.
+    told = [one.removeprefix(mark) for one in every if one.startswith(mark)] or every
+    count = len(study.plan.seeds)
+    seeds = f"{count} seed{'s' * (count != 1)} an arm"
+    where = f"From the study {excerpt(study.title, 80)}, {seeds}; its report has the tables."
     lines = [f"- {sentence}" for sentence in told[1 : 1 + MOST]]
     return Section(TITLE, told[0] if told else "", "\n".join([where, *lines]))
 

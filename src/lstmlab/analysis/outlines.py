@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from lstmlab.errors import InputError
+from lstmlab.errors import Damaged, InputError
 from lstmlab.report import Section, excerpt
 
 WRITTEN = ("text", "translations", "replies", "feedback", "forecasts")
@@ -79,10 +79,12 @@ class Pieces:
     def _make(self, key: str) -> Section | None:
         try:
             return self.makers[key]() if key in self.makers else None
+        except Damaged:
+            raise
         except InputError as error:
             self.refused[key] = str(error)
         except KeyError as error:  # a file that is there, and lacks what every run writes
-            self.refused[key] = f"the run's files have no {error}: damaged, or written by another version"
+            raise Damaged(f"the run's files have no {error}: damaged, or written by another version") from error
         return None
 
 

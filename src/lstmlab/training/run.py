@@ -24,7 +24,7 @@ from torch import Tensor
 from lstmlab import recipe as recipes
 from lstmlab.data.corpus import Source
 from lstmlab.disk import save
-from lstmlab.errors import InputError, nearest
+from lstmlab.errors import Damaged, InputError, nearest
 from lstmlab.training import checkpoint
 
 try:
@@ -40,12 +40,12 @@ class _Told(dict[str, Any]):
 
     def __init__(self, value: Any, where: str) -> None:
         if not isinstance(value, dict):
-            raise InputError(f"{where}: expected a JSON object, got {type(value).__name__}")
+            raise Damaged(f"{where}: expected a JSON object, got {type(value).__name__}")
         super().__init__(value)
         self.where = where
 
     def __missing__(self, key: str) -> Any:
-        raise InputError(f'{self.where}: no "{key}": damaged, or written by another version')
+        raise Damaged(f'{self.where}: no "{key}": damaged, or written by another version')
 
 
 def _json(value: Any) -> bytes:
@@ -151,7 +151,7 @@ class Run:
                 f"{self.folder}: no {name}; the run is unfinished: lstmlab resume {shlex.quote(str(self.folder))}"
             ) from error
         except (ValueError, OSError) as error:
-            raise InputError(f"{path}: unreadable: {error}") from error
+            raise Damaged(f"{path}: unreadable: {error}") from error
 
     def _lines(self, name: str) -> list[dict[str, Any]]:
         path = self.folder / name
@@ -162,7 +162,7 @@ class Run:
             lines = path.read_text(encoding="utf-8").split("\n")[:-1]
             return [_Told(json.loads(line), f"{path}, line {number}") for number, line in enumerate(lines, 1)]
         except (ValueError, OSError) as error:
-            raise InputError(f"{path}: unreadable: {error}") from error
+            raise Damaged(f"{path}: unreadable: {error}") from error
 
 
 class RunWriter:

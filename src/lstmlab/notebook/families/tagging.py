@@ -15,7 +15,8 @@ from lstmlab.notebook.training import optimizer_facts, training_facts, training_
 from lstmlab.tasks.tagging import Tagging, TaggingRecipe
 
 TEMPLATE = "tagging.py.jinja"
-SMALL = 1500
+SMALL = 800
+"""Sentences at the small size."""
 
 
 def kind(recipe: TaggingRecipe) -> str:
