@@ -156,6 +156,7 @@ def test_it_is_whole_and_self_contained(tmp_path: Path, reviews: Path) -> None:
     assert not imported & {"lstmlab", "pandas", "polars", "tokenizers", "transformers", "scipy"}
 
 
+@pytest.mark.slow
 def test_the_file_is_a_notebook_and_the_same_each_time(tmp_path: Path) -> None:
     recipe = request.assemble("sine", {**SMALL, "points": 120, "horizon": 10, "epochs": 2})
     first, second = tmp_path / "a.ipynb", tmp_path / "b.ipynb"
@@ -219,6 +220,7 @@ def test_notebooks_ship() -> None:
         assert "/home/" not in path.read_text()
 
 
+@pytest.mark.slow
 def test_a_failing_cell_is_told_and_nothing_is_written() -> None:
     with pytest.raises(InputError, match="cell 2 of the notebook .*ZeroDivisionError"):
         execute([Cell("code", "a = 1"), Cell("code", "a / 0")], {}, {})
@@ -228,6 +230,7 @@ def test_a_failing_cell_is_told_and_nothing_is_written() -> None:
         execute([Cell("code", "import os\nos._exit(3)")], {}, {})
 
 
+@pytest.mark.slow
 def test_outputs_stand_beside_their_cells() -> None:
     said: list[str] = []
     code = "print('one')\nimport sys\nprint('two', file=sys.stderr)\n3 + 4"
@@ -278,6 +281,7 @@ def test_literals_read_well() -> None:
     assert max(len(line) for line in literal(list(range(100))).split("\n")) <= 100
 
 
+@pytest.mark.slow
 def test_a_run_has_its_notebook(tmp_path: Path) -> None:
     from lstmlab.api import Result
 

@@ -35,6 +35,7 @@ _SETTINGS = (  # what a reader asks for first: a name, where it stands
     ("log-count ratios up to", "model.embedding.ratios"),
     ("size of word vectors", "model.words.size"),
     ("letters read by", "model.letters.kind"),
+    ("label smoothing", "model.label_smoothing"),
     ("output", "model.output"),
     ("locked dropout of words", "model.words.locked_dropout"),
     ("noise on the inputs", "model.input_noise"),

@@ -22,7 +22,11 @@ def handin(
         Path | None, typer.Option(help="The folder to make; handin/NAME-TIME where not given. Refused if it exists.")
     ] = None,
     notebook: Annotated[
-        str, typer.Option(metavar="HOW", help="full, small, bare (not run), none; auto: by how long training took.")
+        str,
+        typer.Option(
+            metavar="HOW",
+            help="full, small, bare (not run) or none; auto: the run's own, else as training's time allows.",
+        ),
     ] = "auto",
     *,
     asked: Asked,
