@@ -23,6 +23,8 @@ pytestmark = pytest.mark.slow
 
 GOOD = [row("the cat sees a dog", "le chat voit un chien", "le chat voit un chien")] * 2
 
+ADVICE = "Improvements and next steps"
+
 
 def kinds(tmp_path: Path, *rows: dict[str, Any], **changes: Any) -> dict[str, int]:
     """Fault → how many of `rows` have it, beside two good ones."""
@@ -155,7 +157,7 @@ def test_a_dull_model_is_warned_of_in_words(tmp_path: Path) -> None:
     assert found.tables[2].rows[0] == ["I do not know.", 60, "100.0", 0]
     assert [line[0] for line in found.tables[1].rows] == ["this model", "TF-IDF retrieval", "the references"]
     assert any("become dull" in line for line in observations(run))
-    advice = next(one.evidence for one in document(run).sections if one.title == "Observations")
+    advice = next(one.evidence for one in document(run).sections if one.title == ADVICE)
     assert "decoding.method=sample top_p=0.9." in advice
     assert "and dull; training" in next(one.claim for one in document(run).sections if one.title == "Observations")
 
@@ -250,7 +252,8 @@ def test_curves_judge_a_decoder_by_the_blind_guess(tmp_path: Path) -> None:
 def test_every_advice_is_a_setting_that_exists(tmp_path: Path, made: Any) -> None:
     changes = {"model": {"context": "state"}, "decoding": {"method": "greedy"}}
     for number, run in enumerate((made(tmp_path / "a"), made(tmp_path / "b", changes=changes))):
-        points = document(run).sections[-2].evidence.partition("What to try next")[2].splitlines()[1:]
+        advice = next(one.evidence for one in document(run).sections if one.title == ADVICE)
+        points = advice.partition("What to try next")[2].splitlines()[1:]
         typed = [word.rstrip(".") for point in points for word in point.split() if "=" in word]
         assert typed, number
         override(run.recipe, parse_overrides(typed), [path for path, _ in fields(recipe_class(run.recipe["task"]))])
