@@ -20,6 +20,8 @@ from lstmlab.report import unlabelled, write
 from lstmlab.report.pages import pages
 from odd_cells import ALL
 
+pytestmark = pytest.mark.slow
+
 TINY = Plan(0.01, 4, 4, adding=6, copy=2, characters=8, reach=6, seeds=1, rows=20, quick=True)
 
 

@@ -506,6 +506,7 @@ def test_a_bad_checkpoint(shell: Shell, run: Path, kind: str, file: str) -> None
     assert told in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["{", "{}", "[]", "3", '"x"', "\xff"])
 @pytest.mark.parametrize(
     ("file", "command"),

@@ -20,6 +20,8 @@ from lstmlab.training.run import Run
 from lstmlab.training.study import Study, results
 from test_cli import Shell
 
+pytestmark = pytest.mark.slow
+
 CLEAR = {
     "rnn": [0.70, 0.71, 0.69, 0.70, 0.705],
     "lstm": [0.80, 0.81, 0.79, 0.803, 0.80],

@@ -17,6 +17,8 @@ from lstmlab.recipe import override
 from lstmlab.report import Document, unlabelled, write
 from lstmlab.training.run import Run
 
+pytestmark = pytest.mark.slow
+
 
 def words(found: Document) -> str:
     """Everything a document says in its sections' claims and evidence."""

@@ -19,6 +19,8 @@ from lstmlab.handin import hand_in
 from lstmlab.recipe import read_file
 from lstmlab.training.run import Run
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     ".gitignore", "README.md", "figures", "history.jsonl", "metrics.json", "recipe.yaml", "report.html", "report.md",
     "report.pdf", "requirements.txt",

@@ -13,6 +13,8 @@ from lstmlab.nn.jacobians import state_gradients
 from lstmlab.types import Padded
 from odd_cells import ALL, DAMPED
 
+pytestmark = pytest.mark.slow
+
 HIDDEN, FEATURES = 4, 3
 
 

@@ -25,6 +25,8 @@ from lstmlab.report.pages import pages
 from lstmlab.training.run import Run
 from lstmlab.training.study import Study
 
+pytestmark = pytest.mark.slow
+
 MAKERS: dict[str, Callable[[Path], Run]] = {
     "classification": classification_run,
     "forecasting": forecasting_run,

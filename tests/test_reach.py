@@ -14,6 +14,8 @@ from lstmlab.report import unlabelled
 from lstmlab.training.memory import Trace
 from odd_cells import ALL
 
+pytestmark = pytest.mark.slow
+
 SMALL, LARGE = Beginning(0.5), Beginning(2.0)
 
 
