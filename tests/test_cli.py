@@ -531,6 +531,7 @@ def test_a_damaged_line(shell: Shell, run: Path, name: str) -> None:
     assert f"run/{name}, line " in shell.refuses("report", "run")
 
 
+@pytest.mark.slow
 def test_an_unfinished_run(shell: Shell, run: Path) -> None:
     (run / "model.safetensors").unlink()
     (run / "metrics.json").unlink()
@@ -673,7 +674,8 @@ def test_an_interrupt_while_the_data_is_read(shell: Shell, monkeypatch: pytest.M
     assert not (shell.folder / "runs").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_while_training_keeps_a_checkpoint(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:

@@ -202,6 +202,7 @@ def test_sampled_training_is_scored_in_full() -> None:
     assert not torch.equal(full(inputs, targets)[0].nats, part(inputs, targets)[0].nats)
 
 
+@pytest.mark.slow
 def test_the_sampled_loss_comes_near_the_full_one() -> None:
     """What is minimised is a choice among few, and what is told that among all: with many samples both are the same."""
     inputs, targets = batch(stream(40))
@@ -461,6 +462,7 @@ def trained(folder: Path, **changes: Any) -> Result:
     return writers.trained(folder / "made" / "run", "language-model", {**SMALL, "path": str(path), **changes})
 
 
+@pytest.mark.slow
 def test_a_rule_is_learned_and_told(tmp_path: Path) -> None:
     path = tmp_path / "alphabet.txt"
     path.write_text("abcdefgh" * 400, encoding="utf-8")

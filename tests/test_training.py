@@ -128,10 +128,10 @@ def test_early_stopping_returns_the_best_weights_and_scores_the_last_too(tmp_pat
 
 
 def test_a_budget_in_minutes_ends(tmp_path: Path, reviews: Path) -> None:
-    recipe = request.assemble("classification", {**TINY, "path": str(reviews), "minutes": 0.01, "patience": None})
+    recipe = request.assemble("classification", {**TINY, "path": str(reviews), "minutes": 0.003, "patience": None})
     run = run_recipe(recipe, output=tmp_path / "run").run
     assert run.metrics["train_seconds"] < 5
-    assert run.history[-1]["seconds"] >= 0.6
+    assert run.history[-1]["seconds"] >= 0.18
 
 
 @pytest.mark.parametrize("budget", [{"epochs": 3, "steps": 3}, {"epochs": None}])

@@ -86,6 +86,7 @@ def test_stopped_and_resumed_equals_never_stopped(tmp_path: Path, reviews: Path,
         assert outcome(resumed) == outcome(straight), place
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"output": "softmax", "average": None}], ids=["crf", "softmax"])
 def test_a_tagger_stopped_and_resumed_equals_one_never_stopped(tmp_path: Path, changes: dict) -> None:
     """Chance is in dropouts, in what is read as unknown and in which names are exchanged."""
@@ -120,18 +121,13 @@ def prose(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
         {"average": 0.9},
-        pytest.param(
-            {"average": None, "num_layers": 2, "vocabulary_dropout": 0.2, "model.dropout": 0.3, "accumulate": 2},
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            {"average": None, "level": "word", "output": "sampled", "samples": 5, "weight_drop": 0.3, "bptt": 6},
-            marks=pytest.mark.slow,
-        ),
+        {"average": None, "num_layers": 2, "vocabulary_dropout": 0.2, "model.dropout": 0.3, "accumulate": 2},
+        {"average": None, "level": "word", "output": "sampled", "samples": 5, "weight_drop": 0.3, "bptt": 6},
     ],
     ids=["characters", "dropouts, accumulated", "words, sampled"],
 )

@@ -7,6 +7,7 @@ thick line. The same cell always gives the same bytes.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 from itertools import pairwise
 
@@ -27,6 +28,7 @@ MATH = "STIX Two Math, Cambria Math, DejaVu Serif, Georgia, Times New Roman, ser
 Point = tuple[float, float]
 
 
+@lru_cache(maxsize=16)  # The search for places takes a third of a second, and a report with several runs asks again.
 def draw(cell: Cell) -> str:
     """The cell as an SVG document."""
     made = diagram(cell)
