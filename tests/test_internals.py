@@ -361,6 +361,16 @@ def test_a_distance_that_few_sequences_reach_is_left_out() -> None:
     assert Spread(values[:2]).reach == 3
 
 
+def test_a_loss_without_any_gradient_is_told() -> None:
+    """As that of dead units, which leaves no sequence to take a median over."""
+    nothing = Spread(np.zeros((0, 4)))
+    assert nothing.reach == 0
+    found = Followed(Spread(np.ones((6, 4))), nothing, "steps", None)
+    assert found.loss_words("the loss", "").startswith("No gradient of the loss arrives at any step")
+    assert found.table().rows == []
+    assert unlabelled(found.figure()) == []
+
+
 def test_where_reading_begins_nothing_stands_out() -> None:
     """Two texts, each beginning with a jump; the unit that opens later is the one that is told."""
     values = np.full((12, 2), 0.5)

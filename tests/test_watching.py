@@ -34,7 +34,7 @@ def test_a_watched_stack_answers_as_before(cell: Cell) -> None:
         told, same = layer(inputs)
     assert torch.allclose(told.values, before.values, rtol=1e-9, atol=1e-12)
     assert torch.equal(told.lengths, before.lengths)
-    assert all(torch.equal(same[name], state[name]) for name in layer.cell.states)
+    assert all(torch.allclose(same[name], state[name], rtol=1e-9, atol=1e-12) for name in layer.cell.states)
     assert [(one.depth, one.backwards) for one in watch.passes[0]] == [(0, False), (0, True), (1, False), (1, True)]
     again, _ = layer(inputs)
     assert torch.equal(again.values, before.values)
@@ -91,6 +91,17 @@ def test_a_loss_reaches_the_states_that_were_seen() -> None:
                     outputs[:, t + 1 :] = layer(type(inputs)(rest, inputs.lengths - t - 1), begin)[0].values
                 values.append(float(loss(outputs).detach()))
             assert (values[0] - values[1]) / 2e-5 == pytest.approx(float(found[t][0, unit]), rel=1e-4, abs=1e-8)
+
+
+def test_a_loss_of_the_final_state_reaches_the_states_too() -> None:
+    """As a decoder's does that starts from it: the last h counts as itself, an earlier one by what follows it."""
+    layer, inputs = stack("gru", bidirectional=True), make_inputs([5], F)
+    with watching(layer, gates=False) as watch:
+        total = layer(inputs)[1].h[0].sum()
+    (reading,) = watch.readings()
+    first, last = torch.autograd.grad(total, [reading.states[0].h, reading.states[-1].h])
+    assert torch.equal(last, torch.ones_like(last))
+    assert float(first.abs().sum()) > 0
 
 
 def test_a_pass_from_a_state_is_watched_from_there() -> None:

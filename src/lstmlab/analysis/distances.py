@@ -36,6 +36,8 @@ class Spread:
     @cached_property
     def quartiles(self) -> Float[np.ndarray, "3 _"]:
         """First quartile, median and third quartile over the sequences at each distance that enough of them reach."""
+        if not self.reach:
+            return np.zeros((3, 0))
         return np.nanquantile(self.values[:, : self.reach], [0.25, 0.5, 0.75], axis=0)
 
     @property

@@ -66,7 +66,7 @@ def _answered(case: Case) -> str:
     if not case.said:
         return ""
     right = "" if case.example.target is None else ", rightly" if case.said == case.example.target else ", wrongly"
-    return f", which the model takes for “{case.said}”{right}"
+    return f", to which the model answers “{case.said}”{right}"
 
 
 # ---- Drawn

@@ -93,6 +93,8 @@ class Followed:
     def loss_words(self, what: str, way: str) -> str:
         """How far the loss itself reaches, by whatever way."""
         middle = self.loss.median
+        if not len(middle):
+            return f"No gradient of {what} arrives at any step: nothing leads from what was read to it."
         if len(middle) < 2:
             return ""
         at = max((one for one in DISTANCES if one < len(middle)), default=len(middle) - 1)

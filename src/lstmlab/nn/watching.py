@@ -83,9 +83,9 @@ def watching(stack: Recurrent, *, gates: bool = True) -> Iterator[Watch]:
 
     def again(module: nn.Module, given: tuple[Any, ...], named: dict[str, Any], said: Any) -> Any:
         state = given[1] if len(given) > 1 else named.get("state")
-        outputs, readings = _read(stack, given[0], state, gates)
+        outputs, final, readings = _read(stack, given[0], state, gates)
         watch.passes.append(readings)
-        return outputs, said[1]
+        return outputs, final
 
     handle = stack.register_forward_hook(again, with_kwargs=True)
     try:
@@ -94,24 +94,30 @@ def watching(stack: Recurrent, *, gates: bool = True) -> Iterator[Watch]:
         handle.remove()
 
 
-def _read(stack: Recurrent, inputs: Padded, state: State | None, gates: bool) -> tuple[Padded, list[Reading]]:
-    """The stack's outputs [B T DH] as its layers give them, and what each layer and direction did."""
+def _read(stack: Recurrent, inputs: Padded, state: State | None, gates: bool) -> tuple[Padded, State, list[Reading]]:
+    """The stack's outputs [B T DH] and final state as its layers give them, and what each layer and direction did."""
     whole, inputs = inputs, trim(inputs)
     readings: list[Reading] = []
+    finals: list[State] = []
     for depth in range(stack.num_layers):
         sides = []
         for at, direction in enumerate(stack.directions):
             place = depth * len(stack.directions) + at
             begin = None if state is None else State(**{name: value[place] for name, value in state.items()})
             reading = Reading(stack.cell, depth, direction == "backwards", inputs)
-            sides.append(_direction(stack, reading, begin, gates))
+            outputs, final = _direction(stack, reading, begin, gates)
+            sides.append(outputs)
+            finals.append(final)
             readings.append(reading)
         values = torch.cat(sides, -1)
         inputs = Padded(inputs.values + values if stack.residual and depth else values, inputs.lengths)
-    return untrim(inputs, whole.values.shape[1]), readings
+    final = State(**{name: torch.stack([one[name] for one in finals]) for name in stack.cell.states})
+    return untrim(inputs, whole.values.shape[1]), final, readings
 
 
-def _direction(stack: Recurrent, reading: Reading, begin: State | None, gates: bool) -> Float[Tensor, "B T H"]:
+def _direction(
+    stack: Recurrent, reading: Reading, begin: State | None, gates: bool
+) -> tuple[Float[Tensor, "B T H"], State]:
     """One direction of one layer, by the reference; its steps are written into `reading`."""
     cell, inputs = stack.cell, reading.reads
     weights = stack.weights(reading.depth, "backwards" if reading.backwards else "forwards")
@@ -127,5 +133,5 @@ def _direction(stack: Recurrent, reading: Reading, begin: State | None, gates: b
         before.append(after)
 
     fed = reverse(inputs) if reading.backwards else inputs
-    outputs, _ = reference.run(cell, fed, weights, begin, noise, watch)
-    return (reverse(outputs) if reading.backwards else outputs).values
+    outputs, final = reference.run(cell, fed, weights, begin, noise, watch)
+    return (reverse(outputs) if reading.backwards else outputs).values, final
