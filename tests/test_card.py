@@ -64,6 +64,17 @@ def broken_by(cell: Cell) -> dict[str, laws.Finding]:
 
 
 @pytest.mark.slow
+def test_a_state_that_is_no_number_breaks_the_laws() -> None:
+    """Though the output beside it is sound."""
+
+    def blank(x: Gates, r: Gates, state: State) -> State:
+        return State(h=tanh(x.new + r.new), c=(state.c - state.c) / (state.c - state.c))
+
+    broken = broken_by(cell_of(blank, states=("h", "c")))
+    named = ("step by step as the whole", "split anywhere as unsplit", "padding changes nothing")
+    assert {*named, "order changes nothing"} <= broken.keys()
+
+
 def test_compiled_kernels_keep_the_laws() -> None:
     assert all(one.held for one in laws.examine(CELLS["lstm"]))
 

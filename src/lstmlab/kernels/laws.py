@@ -118,7 +118,7 @@ def _step_by_step(case: _Case) -> float:
         lengths = (case.inputs.lengths > t).long()
         output, state = case.run(Padded(case.inputs.values[:, t : t + 1], lengths), state)
         outputs.append(output)
-    return max(_apart(torch.cat(outputs, 1), whole), _states_apart(state, end))
+    return _worst(_apart(torch.cat(outputs, 1), whole), _states_apart(state, end))
 
 
 def _split_anywhere(case: _Case) -> float:
@@ -127,7 +127,7 @@ def _split_anywhere(case: _Case) -> float:
     for cut in range(1, whole.shape[1]):
         left, middle = case.run(Padded(values[:, :cut], lengths.clamp(max=cut)))
         right, last = case.run(Padded(values[:, cut:], (lengths - cut).clamp(min=0)), middle)
-        worst = max(worst, _apart(torch.cat([left, right], 1), whole), _states_apart(last, end))
+        worst = _worst(worst, _apart(torch.cat([left, right], 1), whole), _states_apart(last, end))
     return worst
 
 
@@ -137,7 +137,8 @@ def _padding(case: _Case) -> float:
     noise = torch.where(Padded(values, case.inputs.lengths).mask[:, :, None], values, 9.0)
     padded, last = case.run(Padded(noise, case.inputs.lengths))
     longest = whole.shape[1]
-    return max(_apart(padded[:, :longest], whole), float(padded[:, longest:].abs().max()), _states_apart(last, end))
+    past = float(padded[:, longest:].abs().max())
+    return _worst(_apart(padded[:, :longest], whole), past, _states_apart(last, end))
 
 
 def _order(case: _Case) -> float:
@@ -146,7 +147,7 @@ def _order(case: _Case) -> float:
     for rows in (torch.arange(len(whole)).flip(0), torch.tensor([1])):
         inputs = Padded(case.inputs.values[rows], case.inputs.lengths[rows])
         some, last = case.run(inputs, _rows(case.begin, rows))
-        worst = max(worst, _apart(some, whole[rows]), _states_apart(last, _rows(end, rows)))
+        worst = _worst(worst, _apart(some, whole[rows]), _states_apart(last, _rows(end, rows)))
     return worst
 
 
@@ -165,8 +166,8 @@ def _gradients(case: _Case) -> float:
         )
         exact = sum(float((slopes[name] * way[name]).sum()) for name in leaves)
         pairs.append((exact, (ahead - behind) / (2 * NUDGE)))
-    steepest = max(abs(there) for _, there in pairs) or 1.0
-    return max(abs(exact - there) / steepest for exact, there in pairs)
+    steepest = _worst(*(abs(there) for _, there in pairs)) or 1.0
+    return _worst(*(abs(exact - there) / steepest for exact, there in pairs))
 
 
 def _without_effect(case: _Case) -> float:
@@ -177,7 +178,7 @@ def _without_effect(case: _Case) -> float:
     whole = _leaves(case) | leaves
     _total(case, whole).backward()
     return float(
-        sum(one.numel() if one.grad is None else int((one.grad.abs() < EFFECT).sum()) for one in leaves.values())
+        sum(one.numel() if one.grad is None else int((~(one.grad.abs() >= EFFECT)).sum()) for one in leaves.values())
     )
 
 
@@ -186,7 +187,7 @@ def _bad_row(case: _Case) -> float:
     spoilt = case.inputs.values.clone()
     spoilt[0, 2] = torch.nan
     found, _ = case.run(Padded(spoilt, case.inputs.lengths))
-    return max(_apart(found[1:], fine[1:]), _apart(found[0, :2], fine[0, :2]))
+    return _worst(_apart(found[1:], fine[1:]), _apart(found[0, :2], fine[0, :2]))
 
 
 _LAWS: dict[str, tuple[str, float, Callable[[_Case], float]]] = {
@@ -243,4 +244,9 @@ def _rows(state: State, rows: Tensor) -> State:
 
 
 def _states_apart(left: State, right: State) -> float:
-    return max(_apart(left[name], right[name]) for name in right.names)
+    return _worst(*(_apart(left[name], right[name]) for name in right.names))
+
+
+def _worst(*seen: float) -> float:
+    """The largest; NaN where one of them is, which `max` forgets when it does not come first."""
+    return math.nan if any(map(math.isnan, seen)) else max(seen)
