@@ -68,6 +68,8 @@ def test_where_it_vanishes() -> None:
     values = np.array([[1, 1e-3, 1e-7, 1e-5, 1e-8], [1, 1e-7, 1e-7, 1e-7, 1e-8]])
     assert Reach("x", SMALL, values, values).vanishes == 4  # it came back at 3
     assert Reach("x", SMALL, values[:, :2], values[:, :2]).vanishes is None
+    grown = np.array([[1, 1e200, np.inf, np.nan, np.nan]])
+    assert Reach("x", SMALL, grown, grown).vanishes is None
     assert Reach("x", SMALL, values, values).typical[1] == pytest.approx(1e-5)
     assert VANISHED == 1e-6
 

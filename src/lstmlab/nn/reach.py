@@ -78,7 +78,7 @@ class Reach:
     @property
     def vanishes(self) -> int | None:
         """The distance from which on every seed's whole gradient stays below a millionth; None where it does not."""
-        above = np.flatnonzero((self.whole >= VANISHED).any(0))
+        above = np.flatnonzero(~(self.whole < VANISHED).all(0))  # what has grown beyond all numbers is not gone
         first = int(above[-1]) + 1
         return first if first < self.whole.shape[1] else None
 
