@@ -214,7 +214,19 @@ def test_what_no_study_measured_is_said(tmp_path: Path) -> None:
     run = classification_run(tmp_path / "runs/made/up")
     found = effect(run, tmp_path / "studies")
     assert found.claim == "Not measured."
-    assert "--over cell=rnn,lstm,gru --over hidden_size=32,64 --seeds 5" in found.evidence
+    assert "--over encoder.cell=rnn,lstm,gru --over encoder.hidden_size=32,64 --seeds 5" in found.evidence
+    assert "in 30 trainings of about" in found.evidence
+
+
+def test_how_to_measure_fits_the_run(tmp_path: Path) -> None:
+    """Its own recipe, not the built-in one whose name it has; and no cells where there are none."""
+    run = classification_run(tmp_path / "runs/mr/up")
+    run.recipe["name"] = "mr"
+    run.recipe["model"]["encoder"] |= {"kind": "convolution", "hidden_size": 1}
+    found = effect(run, tmp_path / "studies").evidence
+    assert f"lstmlab compare {run.folder / 'recipe.yaml'} --over encoder.kind=recurrent,convolution" in found
+    assert "--over encoder.hidden_size=1 --seeds 5" in found
+    assert "in 10 trainings" in found
 
 
 def test_a_study_that_has_the_recipe_is_cited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,14 @@
 """The effect of the architecture on a run's task: what a study measured, or the words "not measured"."""
 
+import math
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lstmlab import catalogue
 from lstmlab.analysis import compare
+from lstmlab.analysis.architecture import encoder_kind
+from lstmlab.analysis.closing import duration
 from lstmlab.errors import InputError
 from lstmlab.report import Section, excerpt
 from lstmlab.training.run import Run
@@ -17,10 +19,12 @@ ALONE = ("name", "summary", "group", "seed", "split_seed", "device", "about", "r
 """Settings in which a study's base may differ from a run and still be the same experiment."""
 MOST = 5
 """Sentences of a study that a report of one run repeats."""
+SEEDS = 5
+"""How many a study is advised to have."""
 
 
 def effect(run: Run, root: Path = STUDIES, recipe: str | None = None) -> Section:
-    """What the newest finished study that has this run's recipe among its arms or bases found; else how to measure."""
+    """What the newest finished study that this run is an arm of, or whose base it is, found; else how to measure."""
     study = next(_studies(run, root), None)
     if study is None:
         return _not_measured(run, recipe)
@@ -57,14 +61,21 @@ def _compared(recipe: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _not_measured(run: Run, recipe: str | None) -> Section:
-    name = str(run.recipe.get("name") or "")
-    word = name if name in catalogue.recipe_names() else recipe or str(run.folder / "recipe.yaml")
-    encoder = run.recipe["model"]["encoder"]
+    """How to measure it, by the run's own recipe: the one of its name may lack what was typed behind it."""
+    encoder, kind = run.recipe["model"]["encoder"], encoder_kind(run)
     units = int(encoder["hidden_size"])
-    over = ["cell=rnn,lstm,gru", f"hidden_size={max(units // 2, 1)},{units}"]
-    command = " ".join(["lstmlab compare", shlex.quote(word), *(f"--over {one}" for one in over), "--seeds 5"])
+    over = {
+        **({"cell": ["rnn", "lstm", "gru", encoder["cell"]]} if kind == "recurrent" else {"kind": ["recurrent", kind]}),
+        "hidden_size": sorted([max(units // 2, 1), units]),
+    }
+    arms = {key: list(dict.fromkeys(values)) for key, values in over.items()}
+    crossed = [shlex.quote(f"encoder.{key}={','.join(map(str, values))}") for key, values in arms.items()]
+    where = shlex.quote(recipe or str(run.folder / "recipe.yaml"))
+    command = f"lstmlab compare {where} {' '.join(f'--over {one}' for one in crossed)} --seeds {SEEDS}"
+    count = SEEDS * math.prod(map(len, arms.values()))
+    took = f" of about {duration(run.metrics['train_seconds'])} each" if run.finished else ""
     told = (
         "One run cannot tell what another cell, size or direction would have changed: that takes several seeds of "
-        "each, and a paired test. This command measures it:"
+        f"each, and a paired test. This command measures it, in {count} trainings{took}:"
     )
-    return Section(TITLE, "Not measured.", "\n".join([told, "", "```", excerpt(command, 300), "```"]), generated=False)
+    return Section(TITLE, "Not measured.", "\n".join([told, "", "```", excerpt(command, 400), "```"]), generated=False)
