@@ -47,6 +47,24 @@ def test_a_clear_winner_and_two_that_are_alike(tmp_path: Path) -> None:
     assert not found[("gru", "lstm") if ("gru", "lstm") in found else ("lstm", "gru")].proven
 
 
+def test_an_arm_that_ended_once_hides_no_other_pair(tmp_path: Path) -> None:
+    study = fake_studies.study(tmp_path / "s", {**CLEAR, "wild": [0.4]})
+    found = {frozenset((one.better.name, one.worse.name)): one for one in duels.duels(Contest.of(study, "base"))}
+    assert found[frozenset(("lstm", "rnn"))].proven
+    assert found[frozenset(("lstm", "rnn"))].examples < 0.05
+    assert not found[frozenset(("lstm", "wild"))].proven
+    assert "lstm beats rnn by" in told(study)
+
+
+def test_examples_that_speak_for_the_other_arm_prove_no_lead(tmp_path: Path) -> None:
+    """As where BLEU is better and the chrF of most sentences worse."""
+    contest = Contest.of(fake_studies.study(tmp_path / "s", {"a": [0.80, 0.82, 0.81], "b": [0.60, 0.61, 0.60]}), "base")
+    one, other = contest.contenders
+    one.__dict__["outcomes"], other.__dict__["outcomes"] = other.outcomes, one.outcomes
+    (duel,) = duels.duels(contest)
+    assert (duel.better.name, duel.p < 0.05, duel.examples, duel.proven) == ("a", True, 1.0, False)
+
+
 def test_one_seed_claims_nothing(tmp_path: Path) -> None:
     study = fake_studies.study(tmp_path / "s", {"rnn": [0.5], "lstm": [0.9]})
     said = told(study)
@@ -61,6 +79,9 @@ def test_one_seed_claims_nothing(tmp_path: Path) -> None:
 def test_seeds_that_differ_by_the_same_prove_nothing(tmp_path: Path) -> None:
     said = told(fake_studies.study(tmp_path / "s", {"a": [0.5, 0.6, 0.7], "b": [0.6, 0.7, 0.8]}))
     assert "no test over seeds can be made" in said
+    alike = {"c": [0.5, 0.6, 0.7], "d": [0.50, 0.62, 0.69]}
+    many = told(fake_studies.study(tmp_path / "t", {"a": [0.5, 0.6, 0.7], "b": [0.6, 0.7, 0.8], **alike}))
+    assert "b is ahead of a by 10.0 points, the same with every seed" in many
     assert "beats" not in said
 
 
@@ -152,9 +173,10 @@ def test_length_groups_hold_every_example_once(tmp_path: Path) -> None:
     best, worst = contest.find("lstm"), contest.find("rnn")
     assert best is not None
     assert worst is not None
-    apart = growth(contest, found, best, worst)
+    apart = growth(found, best, worst)
     assert apart is not None
-    assert apart.low < apart.mean < apart.high
+    assert all(one.low < one.mean < one.high for one in apart)
+    assert apart[0].mean == pytest.approx(apart[1].mean)
 
 
 def test_failures_are_told_and_left_out(tmp_path: Path) -> None:

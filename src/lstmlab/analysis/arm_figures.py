@@ -185,9 +185,9 @@ def lengths(contest: Contest, found: Lengths, name: str) -> Figure:
             axes.errorbar(at + shift, means, yerr=np.maximum(ends, 0), fmt="o", capsize=2, markersize=3.5,
                           linewidth=1.2, label=excerpt(one.name, 44), **_style(contest, one))  # fmt: skip
         axes.set_xticks(at, [one.replace(" to ", "–") for one in found.bins])
-        axes.set(title="Accuracy by length", xlabel="Words", ylabel="Accuracy (%)")
+        axes.set(title=f"{contest.kind.title} by length", xlabel="Words", ylabel=_title(contest))
         figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
 
     note = f"Test {found.things} in {len(found.bins)} groups of about equal number; all seeds together. Bars: 95 % "
     note += "bootstrap intervals over examples."
-    return Figure(name, "Accuracy by length of the text.", draw, note=note, width=6.4, height=2.6)
+    return Figure(name, f"{contest.kind.title} by length of the text.", draw, note=note, width=6.4, height=2.6)

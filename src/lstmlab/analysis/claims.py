@@ -73,13 +73,15 @@ def _longer(contest: Contest, claim: Claim) -> tuple[str, str]:
     lengths = Lengths.of(contest)
     if lengths is None or better is None or worse is None:
         return "cannot be told", "there are too few texts, or too few lengths."
-    found = growth(contest, lengths, better, worse)
-    if found is None or not contest.repeated:
+    found = growth(lengths, better, worse)
+    if found is None:
         return "cannot be told", "with one seed no significance is claimed."
-    numbers = f"its lead at {lengths.bins[-1]} words is {points(contest.kind, abs(found.mean))} "
-    numbers += (
-        f"{'greater' if found.mean >= 0 else 'smaller'} than at {lengths.bins[0]}{interval(contest.kind, found)}."
+    examples, seeds = found
+    numbers = (
+        f"its lead at {lengths.bins[-1]} words, less that at {lengths.bins[0]}, is "
+        f"{points(contest.kind, examples.mean)}: over test examples{interval(contest.kind, examples)}, over "
+        f"{seeds.count} seeds{interval(contest.kind, seeds)}."
     )
-    if found.low > 0:
+    if examples.low > 0 and seeds.low > 0:
         return "holds", numbers
-    return ("does not hold" if found.high < 0 else "cannot be told"), numbers
+    return ("does not hold" if examples.high < 0 and seeds.high < 0 else "cannot be told"), numbers

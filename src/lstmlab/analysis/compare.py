@@ -8,7 +8,7 @@ from lstmlab.analysis.architecture import listed
 from lstmlab.analysis.arm_lengths import Lengths
 from lstmlab.analysis.closing import date_words, duration, notes
 from lstmlab.analysis.contenders import Contender, Contest
-from lstmlab.analysis.duels import SURE, Duel, duels, interval, p_cell, p_word, points, shown_mean
+from lstmlab.analysis.duels import SURE, Duel, digits, duels, interval, p_cell, p_word, points, shown_mean
 from lstmlab.errors import InputError
 from lstmlab.metrics import SCORES, format_score
 from lstmlab.report import Document, Section, Table, excerpt
@@ -237,7 +237,8 @@ def _duel_words(contest: Contest, found: Sequence[Duel]) -> list[str]:
     told = [one.words for one in proven[:MOST_TOLD]]
     if len(proven) > MOST_TOLD:
         told.append(f"{len(proven) - MOST_TOLD} more differences are proven: see the table.")
-    ahead = [one for one in found if not one.proven and one.p < SURE]
+    # Those that only one of the two tests proves, or that differ by the same with every seed.
+    ahead = [one for one in found if not one.proven and not one.p >= SURE]
     told += [one.words for one in ahead[:MOST_TOLD]]
     open_pairs = [one for one in found if not one.proven and one not in ahead]
     return [*told, *_alike(open_pairs, len(proven) + len(ahead))]
@@ -266,14 +267,18 @@ def _how(contest: Contest, found: Sequence[Duel]) -> str:
         return (
             "With one seed there is no interval and no test: the same settings with another seed may change the order."
         )
-    told = (
-        f"Intervals are Student's over {len(contest.seeds)} seeds at 95 %. Pairs are tested over seeds (paired t-test) "
-    )
+    told = "Intervals are Student's over an arm's seeds at 95 %. "
+    seeds = [one.seeds for one in found if one.seeds > 1]
+    if not seeds:
+        return f"{told}No two arms have several seeds in common, so that no pair can be tested."
+    told += "Pairs are tested over the seeds that both have (paired t-test) "
     if any(one.examples == one.examples for one in found):
-        told += "and over test examples (10,000 random swaps of the two arms' answers, seeds added up), "
+        judged = {one.instead for arm in contest.contenders for one in arm.outcomes.values() if one and one.instead}
+        by = f", judged by {listed(sorted(judged))}" if judged else ""
+        told += f"and over test examples (10,000 random swaps of the two arms' answers, seeds added up{by}), "
     told += "p-values corrected for their number after Holm. A lead counts as proven where both stay below 0.05. "
     told += "The effect size is Hedges' g of the paired differences"
-    if len(contest.seeds) < 5:
+    if min(seeds) < 5:
         told += "; so few seeds show large effects only"
     return f"{told}."
 
@@ -298,7 +303,7 @@ def _scores_table(contest: Contest) -> Table:
         told = contest.first.metrics["baseline"].get(contest.baseline.rival, {})
         value = kind.scale * contest.baseline.rival_value
         extra = [format_score(name, told.get(name)).removesuffix(" %") for name in shown]
-        rows.append([excerpt(contest.baseline.rival, 60), f"{value:.{_digits(contest)}f}", *extra, *[None] * 4])
+        rows.append([excerpt(contest.baseline.rival, 60), f"{value:.{digits(kind)}f}", *extra, *[None] * 4])
     heads = [f"{SCORES[name].heading}" for name in shown]
     note = "Means over seeds ± half the 95 % interval; seconds of training a run."
     beside = f"Validation{' (%)' if kind.unit == '%' else ''}"
@@ -306,14 +311,10 @@ def _scores_table(contest: Contest) -> Table:
     return Table("Scores on the test part, beside the cost.", columns, rows, note)
 
 
-def _digits(contest: Contest) -> int:
-    return 1 if contest.kind.unit == "%" else 2 if contest.kind.decimals == 2 else 4
-
-
 def _valid_mean(contest: Contest, scores: Sequence[float]) -> Value:
     if not scores:
         return None
-    return f"{contest.kind.scale * sum(scores) / len(scores):.{_digits(contest)}f}"
+    return f"{contest.kind.scale * sum(scores) / len(scores):.{digits(contest.kind)}f}"
 
 
 def _mean_of(one: Contender, name: str) -> Value:

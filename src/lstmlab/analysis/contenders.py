@@ -4,12 +4,14 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lstmlab.analysis.comparison import Comparison
+from lstmlab.analysis.outcomes import Outcomes, outcomes
 from lstmlab.errors import InputError
 from lstmlab.metrics import SCORES, Score
 from lstmlab.metrics.significance import Estimate, mean_interval
@@ -26,8 +28,6 @@ class Contender:
     runs: Mapping[int, Run]
     """By seed."""
     score: str
-    rate: float | None = None
-    """The learning rate that was chosen for it."""
 
     @property
     def name(self) -> str:
@@ -52,6 +52,17 @@ class Contender:
     def mean(self) -> Estimate:
         """Mean test score over the seeds with its interval."""
         return mean_interval(list(self.test.values()))
+
+    @cached_property
+    def outcomes(self) -> dict[int, Outcomes | None]:
+        """Seed → what each test example brought; None where that run does not say it."""
+        return {seed: outcomes(self.runs[seed], self.score) for seed in self.test}
+
+    def summed(self, seeds: Sequence[int]) -> Outcomes | None:
+        """What each test example brought with all these seeds together; None where a run does not say it."""
+        found = [self.outcomes[seed] for seed in seeds]
+        known = [told for told in found if told is not None]
+        return reduce(add, known) if known and len(known) == len(found) else None
 
     @property
     def parameters(self) -> int:
@@ -86,7 +97,7 @@ class Contest:
         if first is None:
             raise InputError(f"{study.folder}: no finished run on {base} yet; go on with it")
         score = main_score(first)
-        found = [Contender(arm, study.runs(arm), score, study.rate(arm)) for arm in whole]
+        found = [Contender(arm, study.runs(arm), score) for arm in whole]
         refuse_other_tests([run for one in found for run in one.runs.values()])
         scored = tuple(one for one in found if one.test)
         if not scored:
@@ -111,8 +122,8 @@ class Contest:
 
     @property
     def repeated(self) -> bool:
-        """Whether there are several seeds, without which nothing can be said of chance."""
-        return len(self.seeds) > 1
+        """Whether any arm has several seeds, without which nothing can be said of chance."""
+        return any(len(one.test) > 1 for one in self.contenders)
 
     @cached_property
     def baseline(self) -> Comparison:
@@ -150,12 +161,13 @@ def tested_on(run: Run) -> str:
 
 def refuse_other_tests(runs: Sequence[Run]) -> None:
     """Refuse runs that were tested on other examples, or for another task: their scores cannot be compared."""
-    for run in runs[1:]:
-        first = runs[0]
+    first, *others = runs
+    same = tested_on(first)
+    for run in others:
         if run.recipe["task"] != first.recipe["task"]:
             told = f"is of {run.recipe['task']}, {first.title} of {first.recipe['task']}"
             raise InputError(f"{run.title} {told}: their scores cannot be compared")
-        if tested_on(run) != tested_on(first):
+        if tested_on(run) != same:
             raise InputError(
                 f"{run.title} and {first.title} were tested on different examples ({len(run.predictions):,} and "
                 f"{len(first.predictions):,}): their scores cannot be compared. Train them on the same data with the "

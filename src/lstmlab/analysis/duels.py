@@ -5,10 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-import numpy as np
-
 from lstmlab.analysis.contenders import Contender, Contest, values
-from lstmlab.analysis.outcomes import Outcomes, outcomes
 from lstmlab.metrics import Score, format_score
 from lstmlab.metrics.significance import Effect, Estimate, effect_size, holm, paired_t, swap_test
 from lstmlab.report import excerpt
@@ -49,7 +46,8 @@ class Duel:
         one, other = excerpt(self.better.name, 60), excerpt(self.worse.name, 60)
         if self.seeds < 2:
             shown = [format_score(self.kind.name, arm.mean.mean) for arm in (self.better, self.worse)]
-            return f"{one} {shown[0]}, {other} {shown[1]}, with one seed each: no significance is claimed."
+            few = "one seed" if self.seeds else "no seed"
+            return f"{one} {shown[0]}, {other} {shown[1]}, with {few} in common: no significance is claimed."
         lead = f"{points(self.kind, self.lead.mean)}{interval(self.kind, self.lead)}"
         if self.lead.mean == 0 and self.raw == 1.0:
             return f"{one} and {other} scored the same with every seed."
@@ -77,8 +75,7 @@ def duels(contest: Contest) -> list[Duel]:
     if len(arms) > MOST_ARMS:
         best = contest.chosen
         pairs = [(best, one) for one in arms if one is not best]
-    sums = {one.name: summed(one, contest) for one in arms} if contest.repeated else {}
-    found = [_duel(contest, *pair, sums) for pair in pairs]
+    found = [_duel(contest, *pair) for pair in pairs]
     over_seeds, over_examples = holm([one.raw for one in found]), holm([one.examples for one in found])
     return [
         replace(one, p=p, examples=of_examples)
@@ -86,7 +83,7 @@ def duels(contest: Contest) -> list[Duel]:
     ]
 
 
-def _duel(contest: Contest, first: Contender, second: Contender, sums: dict[str, Outcomes | None]) -> Duel:
+def _duel(contest: Contest, first: Contender, second: Contender) -> Duel:
     seeds = [seed for seed in contest.study.plan.seeds if seed in first.test and seed in second.test]
     if not seeds:  # nothing to pair: the means alone
         better, worse = _ordered(contest, first, second)
@@ -98,14 +95,22 @@ def _duel(contest: Contest, first: Contender, second: Contender, sums: dict[str,
     better, worse = (first, second) if one.mean() >= other.mean() else (second, first)
     if better is second:
         one, other = other, one
-    tested, mine, theirs = paired_t(one, other), sums.get(better.name), sums.get(worse.name)
-    examples = math.nan
-    if mine is not None and theirs is not None and len(seeds) > 1:
-        examples = swap_test(mine.top, theirs.top, mine.bottom, theirs.bottom)
+    tested = paired_t(one, other)
     return Duel(
         better, worse, contest.kind, len(seeds), tested.difference, tested.p, tested.p,
-        effect_size(one, other), examples,
+        effect_size(one, other), _over_examples(better, worse, seeds),
     )  # fmt: skip
+
+
+def _over_examples(better: Contender, worse: Contender, seeds: Sequence[int]) -> float:
+    """p of the lead over test examples. Where they are judged by something else than the score and that is in favour of
+    the other arm, nothing speaks for the lead: 1."""
+    if len(seeds) < 2:
+        return math.nan
+    mine, theirs = better.summed(seeds), worse.summed(seeds)
+    if mine is None or theirs is None:
+        return math.nan
+    return swap_test(mine.top, theirs.top, mine.bottom, theirs.bottom) if mine.score >= theirs.score else 1.0
 
 
 def _ordered(contest: Contest, first: Contender, second: Contender) -> tuple[Contender, Contender]:
@@ -113,34 +118,25 @@ def _ordered(contest: Contest, first: Contender, second: Contender) -> tuple[Con
     return (first, second) if ahead else (second, first)
 
 
-def summed(one: Contender, contest: Contest) -> Outcomes | None:
-    """An arm's outcomes of each test example, its seeds added up."""
-    found = [outcomes(one.runs[seed], contest.kind.name) for seed in contest.seeds]
-    known = [told for told in found if told is not None]
-    if len(known) < len(found) or not known:
-        return None
-    whole = known[0]
-    for told in known[1:]:
-        whole = whole + told
-    return whole
-
-
 # ---- Numbers in words
+
+
+def digits(kind: Score) -> int:
+    """Digits behind the point with which scores are compared."""
+    return 1 if kind.unit == "%" else kind.decimals
 
 
 def points(kind: Score, lead: float) -> str:
     """A difference of scores: "3.1 points" of per cents, else the number."""
-    if kind.unit == "%":
-        return f"{100 * lead:.1f} points"
-    return f"{kind.scale * lead:.{2 if kind.decimals == 2 else 4}f}"
+    return f"{kind.scale * lead:.{digits(kind)}f}{' points' * (kind.unit == '%')}"
 
 
 def interval(kind: Score, found: Estimate) -> str:
     """[1.9, 4.3]; nothing where there is none."""
     if math.isnan(found.low):
         return ""
-    digits = 1 if kind.unit == "%" else 2 if kind.decimals == 2 else 4
-    return f" [{kind.scale * found.low:.{digits}f}, {kind.scale * found.high:.{digits}f}]"
+    low, high = (f"{kind.scale * end:.{digits(kind)}f}" for end in (found.low, found.high))
+    return f" [{low}, {high}]"
 
 
 def p_word(p: float) -> str:
@@ -157,11 +153,5 @@ def p_cell(p: float) -> str | None:
 
 def shown_mean(kind: Score, found: Estimate) -> str:
     """A mean with half its interval: "78.3 ± 0.6"; of a single run the number."""
-    digits = 1 if kind.unit == "%" else 2 if kind.decimals == 2 else 4
-    half = "" if math.isnan(found.low) else f" ± {kind.scale * found.half:.{digits}f}"
-    return f"{kind.scale * found.mean:.{digits}f}{half}"
-
-
-def spread(scores: Sequence[float]) -> float:
-    """Standard deviation of several values."""
-    return float(np.std(scores, ddof=1)) if len(scores) > 1 else math.nan
+    half = "" if math.isnan(found.low) else f" ± {kind.scale * found.half:.{digits(kind)}f}"
+    return f"{kind.scale * found.mean:.{digits(kind)}f}{half}"
