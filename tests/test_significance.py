@@ -52,8 +52,6 @@ def test_hedges_g_by_hand() -> None:
     found = sig.effect_size([2, 4, 6], [1, 2, 3])
     assert found.size == pytest.approx(2 / math.sqrt(math.pi))
     assert found.low < found.size < found.high
-    assert found.word == "large"
-    assert [sig.Effect(size, 0.0, 0.0).word for size in (0.1, -0.3, 0.6)] == ["negligible", "small", "medium"]
 
 
 def test_the_effects_interval_puts_t_at_its_ends() -> None:
@@ -111,14 +109,6 @@ def test_under_the_null_a_small_p_is_as_rare_as_it_should_be() -> None:
         a, b = random.binomial(1, 0.7, 80).astype(float), random.binomial(1, 0.7, 80).astype(float)
         found.append(sig.swap_test(a, b, np.ones(80), np.ones(80), 400, seed=at))
     assert 0.0 <= np.mean(np.array(found) <= 0.05) <= 0.1
-
-
-def test_the_bootstrap_interval_is_about_the_normal_one() -> None:
-    a, b = RNG.binomial(1, 0.8, 1000).astype(float), RNG.binomial(1, 0.7, 1000).astype(float)
-    found = sig.bootstrap_interval(a, b, np.ones(1000), np.ones(1000))
-    apart = a - b
-    assert found.mean == pytest.approx(apart.mean())
-    assert found.half == pytest.approx(1.96 * apart.std() / math.sqrt(1000), rel=0.1)
 
 
 def test_the_smallest_within_one_standard_error() -> None:

@@ -96,14 +96,6 @@ class Effect:
     low: float
     high: float
 
-    @property
-    def word(self) -> str:
-        """How large it is, by Cohen's (1988) words."""
-        if math.isnan(self.size):
-            return "unknown"
-        named = ((0.2, "negligible"), (0.5, "small"), (0.8, "medium"))
-        return next((word for below, word in named if abs(self.size) < below), "large")
-
 
 def effect_size(first: Numbers, second: Numbers, level: float = LEVEL) -> Effect:
     """Hedges' g of paired values: Cohen's d_z, the mean difference over the differences' standard deviation, times
@@ -192,28 +184,6 @@ def swap_test(
         other = _ratio(second.sum() - top, second_of.sum() - bottom)
         count += int((np.abs(one - other) >= at_least).sum())
     return (count + 1) / (samples + 1)
-
-
-def bootstrap_interval(
-    first: Float[np.ndarray, "N"],
-    second: Float[np.ndarray, "N"],
-    first_of: Float[np.ndarray, "N"],
-    second_of: Float[np.ndarray, "N"],
-    samples: int = 2_000,
-    seed: int = 0,
-) -> Estimate:
-    """The difference of two systems' scores (see `swap_test`), first - second, and its percentile interval over which
-    examples were drawn (Efron 1979): both systems are scored on each resample of the same examples."""
-    count = len(first)
-    random = np.random.default_rng(seed)
-    found = []
-    for rows in _portions(samples, count):
-        times = random.multinomial(count, np.full(count, 1 / count), rows).astype(np.float64)
-        found.append(_ratio(times @ first, times @ first_of) - _ratio(times @ second, times @ second_of))
-    drawn = np.concatenate(found)
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    whole = _ratio(first.sum(), first_of.sum()) - _ratio(second.sum(), second_of.sum())
-    return Estimate(float(whole), float(low), float(high), count)
 
 
 def smallest_within(scores: Sequence[Numbers], sizes: Sequence[float | int]) -> tuple[int, int, float] | None:
