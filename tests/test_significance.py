@@ -23,7 +23,6 @@ def test_one_value_has_no_interval() -> None:
     found = sig.mean_interval([0.8])
     assert found.mean == 0.8
     assert math.isnan(found.low)
-    assert not found.certain
     assert math.isnan(sig.standard_error([0.8]))
     with pytest.raises(ValueError, match="at least one"):
         sig.mean_interval([])

@@ -1,16 +1,15 @@
 """What each crossed setting does, averaged over the others; and the smallest arm that is about as good as the best."""
 
 import math
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from lstmlab.analysis.contenders import Contender, Contest, values
-from lstmlab.analysis.duels import interval, points, shown_mean
+from lstmlab.analysis.duels import SURE, interval, p_cell, points, shown_mean
 from lstmlab.metrics import format_score
-from lstmlab.metrics.significance import Estimate, mean_interval, smallest_within
+from lstmlab.metrics.significance import Estimate, holm, mean_interval, paired_t, smallest_within
 from lstmlab.report import Section, Table, excerpt
 from lstmlab.report.text import Value
 from lstmlab.training.study import json_word
@@ -27,6 +26,8 @@ class Level:
     """Of the score, over seeds."""
     gain: Estimate | None
     """Against the setting's first value, arms paired that are equal in all else; None for the first value itself."""
+    p: float = math.nan
+    """Of the gain, over seeds (paired t-test), corrected after Holm for all gains together."""
 
 
 def levels(contest: Contest) -> list[Level]:
@@ -35,7 +36,8 @@ def levels(contest: Contest) -> list[Level]:
     factors = list(dict.fromkeys(key for one in crossed for key in one.arm.factors))
     if len(factors) < 2 or not contest.seeds:
         return []
-    return [level for factor in factors for level in _levels(contest, crossed, factor)]
+    found = [level for factor in factors for level in _levels(contest, crossed, factor)]
+    return [replace(one, p=p) for one, p in zip(found, holm([one.p for one in found]), strict=True)]
 
 
 def _levels(contest: Contest, arms: list[Contender], factor: str) -> list[Level]:
@@ -52,8 +54,12 @@ def _levels(contest: Contest, arms: list[Contender], factor: str) -> list[Level]
             for other in arms
             if other.arm.factors[factor] == known[0] and _alike(one, other, factor)
         ]
-        gain = mean_interval(np.stack(gains).mean(0)) if gains and value != known[0] else None
-        found.append(Level(factor, value, len(here), mean_interval(scores), gain))
+        level = Level(factor, value, len(here), mean_interval(scores), None)
+        if gains and value != known[0]:
+            gain = np.stack(gains).mean(0)
+            tested = paired_t(gain, np.zeros_like(gain))
+            level = replace(level, gain=tested.difference, p=tested.p)
+        found.append(level)
     return found
 
 
@@ -75,37 +81,35 @@ def section(contest: Contest) -> list[Section]:
             shown_mean(contest.kind, one.mean),
             None if one.gain is None else points(contest.kind, one.gain.mean),
             None if one.gain is None else interval(contest.kind, one.gain).strip() or None,
+            p_cell(one.p),
         ]
         for one in found
     ]
     note = (
-        "Each row averages over all arms with that value; the gain compares arms that are equal in everything else "
-        "with the setting's first value, positive where it is better. Intervals are over seeds; how settings act "
+        "Each row averages over the arms trained with that value; the gain compares arms that are equal in everything "
+        "else with the setting's first value, positive where it is better. Intervals are over seeds; how settings act "
         "together is not in this table."
     )
-    head = contest.kind.heading
-    table = Table("Effect of each setting.", ["Setting", "Value", "Arms", head, "Gain", "95 % interval"], rows, note)
+    heads = ["Setting", "Value", "Arms", contest.kind.heading, "Gain", "95 % interval", "p after Holm"]
+    table = Table("Effect of each setting.", heads, rows, note)
     return [Section("Effect of each setting", _claim(contest, found), "", [table])]
 
 
 def _claim(contest: Contest, found: list[Level]) -> str:
-    """Which setting makes a difference."""
-    told = []
-    for factor, group in groupby(found, key=lambda one: one.factor):
-        gains = [one for one in group if one.gain is not None]
-        best = max(gains, key=lambda one: abs(one.gain.mean) if one.gain else 0.0)
-        assert best.gain is not None
-        if math.isnan(best.gain.low):
-            told.append((abs(best.gain.mean), f"{factor} {_signed(contest, best.gain.mean)}"))
-        elif best.gain.certain:
-            told.append((abs(best.gain.mean), f"{factor}={json_word(best.value)} {_signed(contest, best.gain.mean)}"
-                         f"{interval(contest.kind, best.gain)}"))  # fmt: skip
-    if not contest.repeated:
+    """Which setting makes a difference, of each its largest."""
+    if len(contest.seeds) < 2:
         return "With one seed, effects are numbers without an interval: no significance is claimed."
+    proven = [(one, one.gain) for one in found if one.gain is not None and one.p < SURE]
+    told: dict[str, str] = {}
+    for one, gain in sorted(proven, key=lambda pair: -abs(pair[1].mean)):
+        size = f"{_signed(contest, gain.mean)}{interval(contest.kind, gain)}"
+        told.setdefault(one.factor, f"{one.factor}={json_word(one.value)} {size}")
     if not told:
         return "No setting has an effect that stands out from the luck of the seeds, averaged over the others."
-    ranked = [text for _, text in sorted(told, reverse=True)]
-    return f"Effects that stand out from the luck of the seeds, largest first: {'; '.join(ranked)}."
+    return (
+        f"Effects that stand out from the luck of the seeds (p < {SURE:g} after Holm), largest first: "
+        f"{'; '.join(told.values())}."
+    )
 
 
 def _signed(contest: Contest, gain: float) -> str:
@@ -116,12 +120,10 @@ def smallest_words(contest: Contest) -> str:
     """The smallest arm within one standard error of the best on validation, and what it scores on the test part."""
     known = [one for one in contest.contenders if len(one.valid) > 1]
     rule = "The one-standard-error rule (Breiman et al. 1984)"
-    if not contest.repeated or len(known) < 2:
-        return f"{rule} needs several seeds and validation scores: it cannot be applied here."
     scores = [[contest.sign * value for value in one.valid.values()] for one in known]
-    found = smallest_within(scores, [one.parameters for one in known])
+    found = smallest_within(scores, [one.parameters for one in known]) if len(known) > 1 else None
     if found is None:
-        return f"{rule} needs several seeds: it cannot be applied here."
+        return f"{rule} needs several seeds and validation scores: it cannot be applied here."
     at, best_at, error = found
     small, best = known[at], known[best_at]
     shown = format_score(contest.kind.name, small.mean.mean)

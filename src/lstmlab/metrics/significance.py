@@ -36,11 +36,6 @@ class Estimate:
         """Half the interval's width."""
         return (self.high - self.low) / 2
 
-    @property
-    def certain(self) -> bool:
-        """Whether the interval leaves zero out."""
-        return self.low > 0 or self.high < 0
-
 
 def standard_error(values: Numbers) -> float:
     """Standard error of the mean of independent values; NaN for fewer than two."""
