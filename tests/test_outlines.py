@@ -12,7 +12,7 @@ import pytest
 
 from fake_pairs import translation_run
 from fake_prose import prose_run
-from fake_runs import classification_run, forecasting_run
+from fake_runs import classification_run, curve, forecasting_run
 from fake_series import series_run
 from fake_taggings import tagging_run
 from lstmlab import api, request
@@ -20,8 +20,9 @@ from lstmlab.analysis.document import FILES, Wishes, document, restyled
 from lstmlab.analysis.effect import effect
 from lstmlab.analysis.outlines import OUTLINES, Pieces, compose, left
 from lstmlab.errors import Damaged, InputError
-from lstmlab.report import Document, Section, Table, write
+from lstmlab.report import Document, Section, Table, as_markdown, write
 from lstmlab.report.pages import pages
+from lstmlab.training.loop import LoopSettings, epoch_line
 from lstmlab.training.run import Run
 from lstmlab.training.study import Study
 
@@ -93,6 +94,39 @@ def test_the_pseudocode_has_the_numbers_of_the_run(tmp_path: Path) -> None:
     translator = translation_run(tmp_path / "runs/made/other")
     told = next(one for one in document(translator, Wishes(outline="lab-record")).sections if one.title == "Pseudocode")
     assert "decoder(" in told.evidence
+
+
+def test_the_lines_shown_are_those_that_were_printed(tmp_path: Path) -> None:
+    run = classification_run(tmp_path / "runs/made/up", history=curve(2))
+    asked = document(run, Wishes(outline="lab-record"))
+    told = next(one for one in asked.sections if one.title == "What the program printed").evidence
+    assert epoch_line(run.history[0], LoopSettings(epochs=10)) in told.split("\n")
+    assert "Epoch  2/10  loss " in told
+
+
+def test_a_report_on_measurements_tells_of_no_texts(tmp_path: Path) -> None:
+    made = classification_run(tmp_path / "runs/made/up")
+    rows = [{**row, "input": [[0.25, 1.5]] * (at % 40 + 1)} for at, row in enumerate(made.predictions)]
+    run = classification_run(tmp_path / "runs/made/walks", predictions=rows, dropout=0.0)
+    run.recipe["data"]["sequence"] = "walk"
+    told = as_markdown(document(run, Wishes(outline="lab-record"))).split("One training example")
+    for wrong in (
+        "0.25, 1.5",
+        "Text becomes",
+        "word_dropout",
+        "words (median)",
+        "| Texts |",
+        "test texts",
+        "vocabulary",
+    ):
+        assert wrong not in told[1], wrong
+    for wanted in (
+        "a sequence of measurements has",
+        "Each step's measurements",
+        "| Steps | Sequences |",
+        "sequence test-",
+    ):
+        assert wanted in "".join(told), wanted
 
 
 def test_an_outline_for_other_tasks_is_refused(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_better_only_on_short_inputs(tmp_path: Path, seed: int) -> None:
     run = run_of(tmp_path / "r", by_length(0.9, 0.5, seed=seed), baseline={"majority class": {"accuracy": 0.5}})
     found = only_short(run)
     assert found is not None
-    assert found.sentence.startswith("Better only on short inputs: of ")
+    assert found.sentence.startswith("Better than the most frequent label only on short inputs: of ")
     assert "no gain beyond chance" in found.sentence
     assert found.sentence in discussion(run).evidence
 

@@ -3,10 +3,11 @@
 import numpy as np
 
 from lstmlab.analysis import faults, forecasts, overview, remedies, sentences, standing, variety
-from lstmlab.analysis.architecture import setting
+from lstmlab.analysis.architecture import encoder_kind, setting
 from lstmlab.analysis.outputs import Outputs
 from lstmlab.analysis.variety import Variety
 from lstmlab.analysis.verdict import Verdict
+from lstmlab.training.questions import measured
 from lstmlab.training.run import Run
 
 
@@ -24,8 +25,8 @@ def points(run: Run, verdict: Verdict) -> list[str]:
 def _next_long(run: Run) -> list[str]:
     """A classifier that loses what stands early in long inputs."""
     model, found = run.recipe["model"], []
-    encoder = model.get("encoder") or {}
-    if encoder.get("cell") in ("rnn", "rnn-relu") and encoder.get("kind", "recurrent") == "recurrent":
+    encoder = model["encoder"]
+    if encoder["cell"] in ("rnn", "rnn-relu") and encoder_kind(run) == "recurrent":
         found.append("A cell that holds on to what it has read: cell=lstm.")
     if "bidirectional" in encoder and not encoder["bidirectional"]:
         found.append("Read both ways, so that the beginning of a long input is near too: bidirectional=true.")
@@ -75,9 +76,14 @@ def _next_capacity(run: Run, verdict: Verdict) -> list[str]:
         return []
     units, vectors = run.recipe["model"]["encoder"]["hidden_size"], run.recipe["model"]["embedding"]["size"]
     dropped = run.recipe["model"]["embedding"].get("word_dropout") or 0
-    return [
+    smaller = (
         "The training was in order, so look at what the model is and not at how long it learned: a smaller one, "
-        f"hidden_size={max(units // 2, 1)}.",
+        f"hidden_size={max(units // 2, 1)}."
+    )
+    if measured(run):
+        return [smaller]
+    return [
+        smaller,
         f"Vectors of another size: embedding.size={max(vectors // 2, 1)}.",
         f"More words left out while training (now {dropped:g}): word_dropout={min(dropped + 0.2, 0.6):g}.",
     ]

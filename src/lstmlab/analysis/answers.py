@@ -56,17 +56,30 @@ class Answers:
 
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
-        """Words of each text [N], parted by blanks."""
+        """Words of each text [N], parted by blanks; steps of a sequence."""
         return np.array([_length(row["input"]) for row in self.rows], np.int64)
 
     @property
     def things(self) -> tuple[str, str]:
         """What was labelled: one, and several."""
-        return ("pair", "pairs") if self.rows and _paired(self.rows[0]["input"]) else ("text", "texts")
+        first = self.rows[0]["input"] if self.rows else ""
+        if _paired(first):
+            return "pair", "pairs"
+        return ("sequence", "sequences") if isinstance(first, list) else ("text", "texts")
+
+    @property
+    def unit(self) -> str:
+        """What their length is counted in."""
+        return "steps" if self.things[0] == "sequence" else "words"
 
     def text(self, at: int) -> str:
-        """What was read; of two texts one after the other."""
-        return written(self.rows[at]["input"])
+        """What was read; of two texts one after the other, of measurements, which nobody reads, the name."""
+        row = self.rows[at]
+        return (
+            f"sequence {row['id']}"
+            if isinstance(row["input"], list) and not _paired(row["input"])
+            else written(row["input"])
+        )
 
     @property
     def wrong(self) -> NDArray[np.int64]:
@@ -101,7 +114,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class LengthBin:
-    """Texts of like length in words, both ends included, and the 95 % interval of their accuracy."""
+    """Texts of like length, both ends included, and the 95 % interval of their accuracy."""
 
     shortest: int
     longest: int

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lstmlab.report import excerpt
+from lstmlab.training.questions import measured
 from lstmlab.training.run import Run
 
 CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "plain RNN"}
@@ -216,9 +217,14 @@ def _classifier(run: Run) -> str:
     size = told.get("embedding", {}).get("size")
     pooling = listed(list(told.get("pooling", [])))
     pieces = told.get("segment_length")
-    return (
+    read = (
         f"Text becomes {text.get('level', 'word')} tokens{_cut(text)}; each becomes a vector of {size} numbers learned "
-        f"with the rest (embedding){_ratio_words(run)}. Encoder: {encoder_words(run)}"
+        f"with the rest (embedding){_ratio_words(run)}."
+    )
+    if measured(run):
+        read = "Each step's measurements are read as they are, scaled by mean and deviation of the training part."
+    return (
+        f"{read} Encoder: {encoder_words(run)}"
         + (f", run over pieces of {pieces} tokens side by side" if pieces else "")
         + f". Its outputs are pooled ({pooling}), and a linear layer gives "
         + (

@@ -131,6 +131,12 @@ def main_score(run: Run) -> str:
     return next((name for name in scores if name in run.metrics.get("test", {})), scores[-1])
 
 
+def score_name(score: str) -> str:
+    """A score's title in a sentence: BLEU, chrF and sMAPE keep their case."""
+    title = SCORES[score].title
+    return title if any(letter.isupper() for letter in title[1:]) else title.lower()
+
+
 def baselines(run: Run) -> Mapping[str, Mapping[str, float | None]]:
     """Scores of the baselines. Where the main score is a perplexity and none of them gives probabilities, the blind
     guess stands in, which holds all tokens for equally likely."""

@@ -8,6 +8,7 @@ from lstmlab.analysis.flow_decoders import encoder_decoder, forecaster
 from lstmlab.analysis.flow_parts import Known
 from lstmlab.analysis.flow_texts import classifier, language_model, matcher, tagger
 from lstmlab.report import Figure
+from lstmlab.training.questions import measured
 from lstmlab.training.run import Run
 
 FLOWS: dict[str, Callable[[Mapping[str, Any], Known], Flow]] = {
@@ -40,5 +41,6 @@ def figure(run: Run) -> Figure:
     """The drawing of a run's model, with the sizes its data decided."""
     made = flow(run.recipe, Known.of(run))
     drawn, width = draw(made)
-    note = f"Shapes: {_LETTERS[run.recipe['task']]}. {made.described}"
+    letters = "B sequences, T steps, K classes" if measured(run) else _LETTERS[run.recipe["task"]]
+    note = f"Shapes: {letters}. {made.described}"
     return Figure("dataflow", f"{made.title}.", drawn, note=note, width=width)

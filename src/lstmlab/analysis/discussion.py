@@ -110,7 +110,7 @@ def _assess_answers(run: Run, answers: Answers, good: list[str], bad: list[str])
         (bad if answers.ill_calibrated else good).append(errors.calibration_words(answers))
     for sentence in errors.label_words(answers):
         bad.append(sentence)
-    for sentence in errors.length_words(by_length(answers), run):
+    for sentence in errors.length_words(answers, by_length(answers), run):
         (good if "no clear effect" in sentence else bad).append(sentence)
 
 
@@ -159,7 +159,7 @@ def _bad_outputs(run: Run) -> list[str]:
 def _bad_answers(run: Run, answers: Answers) -> list[str]:
     wrong = answers.wrong
     if not len(wrong):
-        return ["There is none among these test texts."]
+        return [f"There is none among these test {answers.things[1]}."]
     sure = answers.probabilities.max(1)
     worst = int(wrong[np.argmax(answers.losses[wrong])])
     row = answers.rows[worst]
@@ -177,7 +177,7 @@ def _bad_answers(run: Run, answers: Answers) -> list[str]:
     if len(wrong) >= 20 and len(right) >= 20:
         points.append(
             f"The {answers.things[1]} it gets wrong have "
-            f"{np.median(answers.lengths[wrong]):.0f} words (median), those it gets right "
+            f"{np.median(answers.lengths[wrong]):.0f} {answers.unit} (median), those it gets right "
             f"{np.median(answers.lengths[right]):.0f}."
         )
     return points

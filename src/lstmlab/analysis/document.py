@@ -23,6 +23,7 @@ from lstmlab.analysis import (
 from lstmlab.analysis.answers import Answers
 from lstmlab.analysis.architecture import context_words, model_words, search_words
 from lstmlab.analysis.closing import answered, date_words, duration, notes, reproduce
+from lstmlab.analysis.comparison import score_name
 from lstmlab.analysis.discussion import assessment, improvements
 from lstmlab.analysis.effect import effect
 from lstmlab.analysis.outlines import OUTLINES, Pieces, compose, left
@@ -30,7 +31,7 @@ from lstmlab.analysis.outputs import Outputs
 from lstmlab.analysis.pseudocode import objectives, printed, pseudocode
 from lstmlab.analysis.variety import Variety
 from lstmlab.errors import Damaged, InputError, unknown
-from lstmlab.metrics import SCORES, format_score
+from lstmlab.metrics import format_score
 from lstmlab.report import Document, Section, excerpt
 from lstmlab.report.text import Value
 from lstmlab.tasks.task import SEQ2SEQ
@@ -198,7 +199,7 @@ def _facts(run: Run) -> list[tuple[str, Value]]:
     facts.append(("Model", model_words(run)))
     found = _known(lambda: overview.Comparison.of(run) if overview.has_scores(run) else None)
     if found is not None:
-        facts.append((f"Test {_title(found.score)}", format_score(found.score, found.value)))
+        facts.append((f"Test {score_name(found.score)}", format_score(found.score, found.value)))
         if found.rival is not None:
             facts.append(
                 ("Best baseline", f"{format_score(found.score, found.rival_value)} ({excerpt(found.rival, 40)})")
@@ -223,9 +224,3 @@ def _known(find: Callable[[], T]) -> T | None:
         raise
     except InputError:
         return None
-
-
-def _title(score: str) -> str:
-    title = SCORES[score].title
-    # BLEU, chrF and sMAPE keep their case.
-    return title if any(letter.isupper() for letter in title[1:]) else title.lower()

@@ -27,8 +27,9 @@ def section(run: Run) -> Section:
     """Mistakes by label, by certainty and by length of the text, with the worst ones to read."""
     answers = Answers.of(run)
     bins = by_length(answers)
-    told = [*label_words(answers), calibration_words(answers), *length_words(bins, run), *unsure_words(answers)]
-    tables = [_per_class(answers), *_confusions(answers), *_length_table(bins), *_texts(answers)]
+    told = [*label_words(answers), calibration_words(answers)]
+    told += [*length_words(answers, bins, run), *unsure_words(answers)]
+    tables = [_per_class(answers), *_confusions(answers), *_length_table(answers, bins), *_texts(answers)]
     return Section("Errors", claim(answers), "\n\n".join(told), tables, _figures(answers, bins))
 
 
@@ -100,7 +101,7 @@ def calibration_words(answers: Answers) -> str:
 # ---- Length
 
 
-def length_words(bins: Sequence[LengthBin], run: Run) -> list[str]:
+def length_words(answers: Answers, bins: Sequence[LengthBin], run: Run) -> list[str]:
     """Whether length makes a difference; nothing where there are too few texts to ask."""
     if not bins:
         return []
@@ -112,13 +113,13 @@ def length_words(bins: Sequence[LengthBin], run: Run) -> list[str]:
     if worst.high >= best.low:
         return ["Length: no clear effect; the 95 % intervals of the best and the worst bin overlap."]
     return [
-        f"Length: {_percent(best.accuracy)} of the texts of {best.words} words are right and "
+        f"Length: {_percent(best.accuracy)} of the {answers.things[1]} of {best.words} {answers.unit} are right and "
         f"{_percent(worst.accuracy)} "
         f"of those of {worst.words}, and their 95 % intervals do not touch.{cut}"
     ]
 
 
-def _length_table(bins: Sequence[LengthBin]) -> list[Table]:
+def _length_table(answers: Answers, bins: Sequence[LengthBin]) -> list[Table]:
     if not bins:
         return []
     rows: list[list[Value]] = [
@@ -128,7 +129,7 @@ def _length_table(bins: Sequence[LengthBin]) -> list[Table]:
     return [
         Table(
             "Accuracy by length.",
-            ["Words", "Texts", "Accuracy (%)", "95 % interval"],
+            [answers.unit.capitalize(), answers.things[1].capitalize(), "Accuracy (%)", "95 % interval"],
             rows,
             minor=True,  # it is drawn as well
         )
@@ -147,7 +148,8 @@ def _per_class(answers: Answers) -> Table:
         [excerpt(one.name, 40), one.count, *(f"{100 * value:.1f}" for value in (one.precision, one.recall, one.f1))]
         for one in scores
     ]
-    return Table("Scores by label.", ["Label", "Texts", "Precision (%)", "Recall (%)", "F1 (%)"], rows, note)
+    heads = ["Label", answers.things[1].capitalize(), "Precision (%)", "Recall (%)", "F1 (%)"]
+    return Table("Scores by label.", heads, rows, note)
 
 
 def _confusions(answers: Answers) -> list[Table]:
@@ -173,7 +175,7 @@ def _texts(answers: Answers) -> list[Table]:
     worst = [int(at) for at in wrong[np.argsort(-answers.losses[wrong], kind="stable")][:4]]
     confident = [int(at) for at in wrong[np.argsort(-sure[wrong], kind="stable")][:4] if at not in worst][:1]
     note = "Highest loss first" + ("; then the most confident mistake not yet among them." if confident else ".")
-    columns = ["Text", "Truth", "Answer", "p(answer)", "p(truth)"]
+    columns = [answers.things[0].capitalize(), "Truth", "Answer", "p(answer)", "p(truth)"]
     return [Table("The worst mistakes.", columns, [_row(answers, at) for at in worst + confident], note)]
 
 
@@ -215,11 +217,12 @@ def _figures(answers: Answers, bins: Sequence[LengthBin]) -> list[Figure]:
     confusion = [lambda figure, axes: _draw_confusion(figure, axes, answers)] if classes >= 2 else []
     beside = [lambda figure, axes: _draw_calibration(axes, answers)]
     if bins:
-        beside.append(lambda figure, axes: _draw_length(axes, bins))
-    counted = "counts of test texts, coloured by their share of the true label"
+        beside.append(lambda figure, axes: _draw_length(axes, answers, bins))
+    several = answers.things[1]
+    counted = f"counts of test {several}, coloured by their share of the true label"
     certain = (
         "how often answers of like certainty are right (below the diagonal the model is too sure of itself; grey bars: "
-        "share of texts)"
+        f"share of {several})"
     )
     length = "accuracy by length with 95 % intervals" if bins else ""
     told = list(filter(None, (counted if few else "", certain, length)))
@@ -281,7 +284,8 @@ def _draw_confusion(figure: Any, axes: Any, answers: Answers) -> None:
 def _draw_calibration(axes: Any, answers: Answers) -> None:
     found = [one for one in metrics.calibration(answers.probabilities, answers.targets) if one.count]
     share = [one.count / len(answers.rows) for one in found]
-    axes.bar([(one.low + one.high) / 2 for one in found], share, width=1 / 16, color="#d9e2ec", label="share of texts")
+    label = f"share of {answers.things[1]}"
+    axes.bar([(one.low + one.high) / 2 for one in found], share, width=1 / 16, color="#d9e2ec", label=label)
     axes.plot([0, 1], [0, 1], color="#7b8794", linestyle="--", linewidth=1)
     axes.plot([one.confidence for one in found], [one.accuracy for one in found], "o-", label="this model")
     axes.set(title="Calibration", xlabel="Certainty of the answer", ylabel="Share of right answers", ylim=(0, 1.03))
@@ -289,10 +293,10 @@ def _draw_calibration(axes: Any, answers: Answers) -> None:
     axes.legend()
 
 
-def _draw_length(axes: Any, bins: Sequence[LengthBin]) -> None:
+def _draw_length(axes: Any, answers: Answers, bins: Sequence[LengthBin]) -> None:
     at = np.arange(len(bins))
     shares = 100 * np.array([one.accuracy for one in bins])
     spread = [shares - [100 * one.low for one in bins], [100 * one.high for one in bins] - shares]
     axes.errorbar(at, shares, yerr=np.maximum(spread, 0), fmt="o", capsize=3)
     axes.set_xticks(at, [one.words.replace(" to ", "–") for one in bins], rotation=30, ha="right")
-    axes.set(title="Accuracy by length", xlabel="Words", ylabel="Accuracy (%)")
+    axes.set(title="Accuracy by length", xlabel=answers.unit.capitalize(), ylabel="Accuracy (%)")

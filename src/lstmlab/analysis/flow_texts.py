@@ -44,7 +44,8 @@ def classifier(recipe: Tree, known: Known) -> Flow:
         Line("pooling", "output", shape("B", pooled)),
         Line("output", "loss", shape("B", 1 if single else classes)),
     ]
-    told = "From tokens to the loss: embedding, encoder, pooling over time, output layer."
+    begin = "measurements to the loss:" if measured else "tokens to the loss: embedding,"
+    told = f"From {begin} encoder, pooling over time, output layer."
     return Flow("Data flow of the classifier", told, tuple(boxes), tuple(lines))
 
 

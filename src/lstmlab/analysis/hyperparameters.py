@@ -5,6 +5,7 @@ from typing import Any
 
 from lstmlab.analysis.architecture import PAIRS, encoder_kind, setting
 from lstmlab.report import Table, excerpt
+from lstmlab.training.questions import measured
 from lstmlab.training.run import Run
 
 _SETTINGS = (  # what a reader asks for first: a name, where it stands
@@ -83,7 +84,9 @@ _OFF = {"encoder": "recurrent", "batches per step": 1, "epochs averaged": 1, "la
 def settings_table(run: Run) -> Table:
     """The settings a reader asks for first."""
     idle = _idle(run)
-    found = [(name, setting(run, path)) for name, path in _SETTINGS if path not in idle]
+    # A Transformer drops inside every layer, behind both of its halves, and so with a single layer too.
+    inside = {"model.encoder.dropout": "dropout in each layer"} if encoder_kind(run) == "transformer" else {}
+    found = [(inside.get(path, name), setting(run, path)) for name, path in _SETTINGS if path not in idle]
     kept = [
         (name, _shown(value))
         for name, value in found
@@ -94,9 +97,11 @@ def settings_table(run: Run) -> Table:
 
 
 def _idle(run: Run) -> set[str]:
-    """Settings of other kinds of encoder than the run's."""
+    """Settings of other kinds of encoder than the run's, and of texts where it reads none."""
     kind = encoder_kind(run)
     others = {path for name, paths in _OWN.items() if name != kind for path in paths}
+    if measured(run):
+        others |= {path for _, path in _SETTINGS if path.startswith(("text.", "model.embedding."))}
     return others - set(_STACK) if run.recipe["task"] in PAIRS else others
 
 

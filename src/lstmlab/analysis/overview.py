@@ -19,6 +19,7 @@ from lstmlab.errors import InputError
 from lstmlab.metrics import SCORES, format_score
 from lstmlab.report import Section, Table, excerpt, number
 from lstmlab.report.text import Value
+from lstmlab.training.questions import measured
 from lstmlab.training.run import Run
 
 __all__ = ["Comparison", "data", "encoder_words", "has_scores", "listed", "model", "model_words", "scores", "setting"]
@@ -75,7 +76,8 @@ def aim(run: Run) -> str:
         return f"To be learned: the next {kinds.get(run.recipe['text']['level'], 'piece of a word')} of a text."
     if run.recipe["task"] == "tagging":
         return "To be learned: a tag for each word of a sentence."
-    thing = "a pair of texts" if run.recipe["task"] == "pairs" else "a text"
+    single = "a sequence of measurements" if measured(run) else "a text"
+    thing = "a pair of texts" if run.recipe["task"] == "pairs" else single
     names = list(run.predictions[0].get("probabilities", {})) if run.predictions else []
     if not names:
         return f"To be learned: the label of {thing}."

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from lstmlab.analysis.architecture import CELLS, PAIRS, encoder_words, listed, search_words, setting
-from lstmlab.analysis.comparison import main_score
-from lstmlab.metrics import SCORES, format_score
+from lstmlab.analysis.comparison import main_score, score_name
 from lstmlab.report import Section, excerpt
+from lstmlab.training.loop import LoopSettings, epoch_line
+from lstmlab.training.questions import measured
 from lstmlab.training.run import Run
 
 PRINTED = 10
@@ -20,15 +21,21 @@ def objectives(run: Run) -> Section:
     points = [
         f"To read {excerpt(told['name'], 60)}, prepare it, and part it without overlap.",
         f"To build the model in PyTorch: {encoder_words(run)}.",
-        "To train it with the loss shown every epoch, and to keep the best weights by validation.",
+        "To train it with the loss shown every epoch"
+        + (", and to keep the best weights by validation." if _judged(run) else "."),
         f"To measure {title} on the test part" + (f", beside {rival}." if rival else "."),
         "To look at what it does well and badly, and to say why.",
     ]
     return Section("Objectives", "", "\n".join(f"- {point}" for point in points), generated=False)
 
 
+def _judged(run: Run) -> bool:
+    """Whether there was a validation part."""
+    return any("valid" in row for row in run.history)
+
+
 def _score(run: Run) -> str:
-    return SCORES[main_score(run)].title if run.finished else "its main score"
+    return score_name(main_score(run)) if run.finished else "its main score"
 
 
 def pseudocode(run: Run) -> Section:
@@ -48,6 +55,8 @@ def _before(run: Run) -> Iterator[str]:
         data = recipe["data"]
         yield f"cut the series into windows of {data['window']} steps and the {data.get('horizon') or 1} to forecast"
         yield "scale by mean and deviation of the training part" if data.get("scale") == "standard" else "scale nothing"
+    elif measured(run):
+        yield "scale by mean and deviation of the training part"
     elif "text" in recipe and setting(run, "model.embedding.size"):
         most = setting(run, "text.vocabulary_size")
         level = {"word": "words", "character": "characters"}.get(recipe["text"].get("level", "word"), "pieces of words")
@@ -63,7 +72,7 @@ def _loop(run: Run) -> Iterator[str]:
     ends = {"epochs": "for epoch = 1 … {}:", "steps": "until {} steps are done:", "minutes": "for {} minutes:"}
     budget = next((text.format(training[key]) for key, text in ends.items() if training.get(key)), "repeat:")
     yield budget
-    size = training.get("batch_size")
+    size = f"{training['tokens']:,} tokens of" if training.get("tokens") else training.get("batch_size")
     yield f"    for each batch of {size} {_thing(run)}:"
     yield from (f"        {line}" for line in _forward(run))
     optimizer = training["optimizer"]
@@ -72,7 +81,7 @@ def _loop(run: Run) -> Iterator[str]:
     schedule = optimizer.get("schedule", "constant")
     rate = f"rate {optimizer['learning_rate']:g}" + (f", {schedule}" if schedule != "constant" else "")
     yield f"        θ ← {optimizer['method']}(θ, g; {rate})"
-    if any("valid" in row for row in run.history):
+    if _judged(run):
         better = "its loss is" if training.get("best", "loss") == "loss" else "its score is"
         yield f"    score the validation part; keep θ* ← θ where {better} the best so far"
         if training.get("patience"):
@@ -135,7 +144,7 @@ def _forward(run: Run) -> list[str]:
         ]
     both = " (forwards and backwards)" if encoder.get("bidirectional") else ""
     return [
-        "x_t ← embedding of each token",
+        f"x_t ← {'scaled measurements of each step' if measured(run) else 'embedding of each token'}",
         f"h_1 … h_T ← {read}{both}",
         f"p ← {'sigmoid' if setting(run, 'model.single_unit') else 'softmax'}(output({pooling} of h over time))",
         "L ← mean of −log p[label]",
@@ -150,8 +159,7 @@ def _reading(run: Run) -> str:
 
 
 def _after(run: Run) -> Iterator[str]:
-    judged = any("valid" in row for row in run.history)
-    yield f"θ ← {'θ*' if judged else 'θ'}; answer every test example" + (
+    yield f"θ ← {'θ*' if _judged(run) else 'θ'}; answer every test example" + (
         f" ({search_words(run).split(',')[0]})" if run.recipe["task"] in PAIRS else ""
     )
     yield f"score the answers ({_score(run)}), and the baselines on the same part"
@@ -164,17 +172,7 @@ def printed(run: Run) -> Section:
     if not count:
         return Section("What the program printed", "", "No epoch was finished.", generated=False)
     chosen = sorted({round(at * (count - 1) / max(min(PRINTED, count) - 1, 1)) for at in range(min(PRINTED, count))})
-    width = len(str(history[-1]["epoch"]))
-    lines = [_epoch(history[at], width) for at in chosen]
+    budget = LoopSettings.model_construct(epochs=run.recipe["training"].get("epochs"))
+    lines = [epoch_line(history[at], budget) for at in chosen]
     note = "" if len(chosen) == count else f"{len(chosen)} of {count} epochs; history.jsonl has all of them."
     return Section("What the program printed", "", "\n".join(["```", *lines, "```", "", note]), generated=False)
-
-
-def _epoch(row: dict[str, object], width: int) -> str:
-    parts = [f"epoch {row['epoch']:>{width}}"]
-    for part, word in (("train", ""), ("valid", "valid ")):
-        scores = row.get(part)
-        if isinstance(scores, dict):
-            named = [f"{name} {format_score(name, value)}" for name, value in scores.items() if name in SCORES]
-            parts += [word + named[0], *named[1:3]] if named else []
-    return "  ".join(parts)

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from lstmlab.analysis.architecture import PAIRS, setting
+from lstmlab.analysis.architecture import PAIRS, encoder_kind, setting
 from lstmlab.analysis.verdict import Verdict
+from lstmlab.training.questions import measured
 from lstmlab.training.run import Run
 
 
@@ -35,7 +36,7 @@ def _overfitting(run: Run, verdict: Verdict) -> list[str]:
     if run.recipe["task"] in ("classification", "pairs"):
         if (model.get("dropout") or 0) < 0.5:
             found.append(f"More dropout before the output (now {model.get('dropout') or 0:g}): model.dropout=0.5.")
-        if not model.get("embedding", {}).get("word_dropout"):
+        if not (measured(run) or model.get("embedding", {}).get("word_dropout")):
             found.append("Leave out whole words while training: word_dropout=0.3.")
     if run.recipe["task"] in PAIRS:
         dropped = setting(run, "model.decoder.dropout") or 0
@@ -68,10 +69,10 @@ def _stuck(run: Run, verdict: Verdict) -> list[str]:
     if verdict.kind == "overfitting":  # learned by heart
         return [look]
     found = [look]
-    encoder = run.recipe["model"].get("encoder") or {}
-    if encoder.get("cell") in ("rnn", "rnn-relu") and encoder.get("kind", "recurrent") == "recurrent":
-        found.append("A cell with gates, through which gradients reach further back: cell=lstm.")
-    found.append("See how far back gradients reach: lstmlab explain RUN gradients.")
+    if encoder_kind(run) == "recurrent":
+        if run.recipe["model"]["encoder"]["cell"] in ("rnn", "rnn-relu"):
+            found.append("A cell with gates, through which gradients reach further back: cell=lstm.")
+        found.append("See how far back gradients reach: lstmlab explain RUN gradients.")
     return [*found, f"A larger learning rate: learning_rate={3 * _rate(run):g}.",
             f"More training, as some rules are found late and at once: {longer(run)}."]  # fmt: skip
 

@@ -34,9 +34,9 @@ def _gain(curves: Curves, known: Known) -> Observation | None:
     shown = [f"{100 * end:.0f}" for end in (low, high)]
     return Observation(
         KIND,
-        f"Validation too small to tell: its {count:,} examples put the accuracy of "
-        f"{format_score('accuracy', reached)} between {shown[0]} and {shown[1]} % (95 % interval), and the most "
-        f"frequent class alone has {format_score('accuracy', known.baseline)}.",
+        f"Validation too small to tell: its {count:,} examples put the accuracy it came to "
+        f"({format_score('accuracy', reached)}, the median of the last epochs) between {shown[0]} and {shown[1]} % "
+        f"(95 % interval), and the most frequent class alone has {format_score('accuracy', known.baseline)}.",
     )
 
 

@@ -76,12 +76,13 @@ def only_short(run: Run) -> Observation | None:
     apart = near.gain - far.gain > SURE * np.hypot(near.error, far.error)
     if far.sure or not near.sure or not apart:
         return None
-    one, limit = answers.things[1], bins[leading - 1].longest
+    limit = f"{bins[leading - 1].longest:,} {answers.unit}"
     return Observation(
         "better only on short inputs",
-        f"Better only on short inputs: of {near.count:,} {one} of up to {limit:,} words {100 * near.model:.1f} % are "
-        f"right, where the most frequent label alone gives {100 * near.guess:.1f} %; of {far.count:,} longer ones "
-        f"{100 * far.model:.1f} % against {100 * far.guess:.1f} %, which is no gain beyond chance.",
+        f"Better than the most frequent label only on short inputs: of {near.count:,} {answers.things[1]} of up to "
+        f"{limit} {100 * near.model:.1f} % are right, where that label alone gives {100 * near.guess:.1f} %; of "
+        f"{far.count:,} longer ones {100 * far.model:.1f} % against {100 * far.guess:.1f} %, which is no gain beyond "
+        "chance.",
     )
 
 
