@@ -10,7 +10,7 @@ import pytest
 
 from fake_series import series_run
 from lstmlab.analysis import horizons
-from lstmlab.analysis.discussion import discussion
+from lstmlab.analysis.discussion import assessment, improvements
 from lstmlab.analysis.document import observations
 from lstmlab.training.run import Run
 
@@ -90,7 +90,9 @@ def test_errors_that_are_unknown_are_survived(tmp_path: Path, key: str, value: A
     if not scored:
         run = changed(run, test__mae=None, test__skill=None, baseline={"last value": {"mae": None}})
     section = horizons.section(run)
-    said = "\n".join([section.claim, section.evidence, *observations(run), discussion(run).evidence])
+    said = "\n".join(
+        [section.claim, section.evidence, *observations(run), assessment(run).evidence, improvements(run).evidence]
+    )
     assert "nan" not in said
     assert "\n- \n" not in f"{said}\n"
     assert not horizons.Ahead.of(run).copies or key != "details__copy"
@@ -120,4 +122,4 @@ def test_forecasts_that_are_no_numbers_have_no_bias(tmp_path: Path) -> None:
 def test_one_step_ahead_there_is_no_empty_point(tmp_path: Path) -> None:
     run = series_run(tmp_path, horizon=1, free=False)
     assert horizons.reach_words(horizons.Ahead.of(run)) == "It beats every naive forecast."
-    assert "\n- \n" not in discussion(run).evidence
+    assert "\n- \n" not in assessment(run).evidence

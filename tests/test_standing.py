@@ -12,7 +12,7 @@ from histories import fall, rows
 from lstmlab.analysis import remedies
 from lstmlab.analysis.closing import notes
 from lstmlab.analysis.curves import judge, section
-from lstmlab.analysis.discussion import discussion
+from lstmlab.analysis.discussion import assessment
 from lstmlab.analysis.standing import not_better, only_short, standing
 from lstmlab.report import Document, write
 
@@ -48,7 +48,7 @@ def test_better_only_on_short_inputs(tmp_path: Path, seed: int) -> None:
     assert found is not None
     assert found.sentence.startswith("Better than the most frequent label only on short inputs: of ")
     assert "no gain beyond chance" in found.sentence
-    assert found.sentence in discussion(run).evidence
+    assert found.sentence in assessment(run).evidence
 
 
 @pytest.mark.parametrize(("near", "far"), [(0.9, 0.9), (0.9, 0.75), (0.5, 0.5), (0.5, 0.9), (0.62, 0.58)])
@@ -56,6 +56,20 @@ def test_no_such_thing_where_length_makes_no_such_difference(tmp_path: Path, nea
     for seed in range(6):
         run = run_of(tmp_path / str(seed), by_length(near, far, seed=seed))
         assert only_short(run) is None
+
+
+@pytest.mark.parametrize(("right", "praised"), [(0.5, False), (0.8, True)])
+def test_certainty_is_no_merit_at_chance(tmp_path: Path, right: float, praised: bool) -> None:
+    sure = {"a": right, "b": 1 - right}
+    rows = [
+        {**row, "probabilities": sure if row["prediction"] == "a" else {"a": 1 - right, "b": right}}
+        for row in by_length(right, right)
+    ]
+    run = run_of(tmp_path / "r", rows, baseline={"majority class": {"accuracy": 0.5}})
+    good, bad = assessment(run).evidence.split("Weaknesses:")
+    assert ("Calibration" in good) == praised
+    assert "Calibration" not in bad
+    assert "Length" not in good
 
 
 def test_few_texts_do_not_tell(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lstmlab.analysis import faults, forecasts, overview, remedies, sentences, standing, variety
+from lstmlab.analysis import faults, forecasts, overview, remedies, scarcity, sentences, standing, variety
 from lstmlab.analysis.architecture import encoder_kind, setting
 from lstmlab.analysis.outputs import Outputs
 from lstmlab.analysis.variety import Variety
@@ -44,9 +44,11 @@ def _next_texts(run: Run, verdict: Verdict) -> list[str]:
         found += variety.advice(run)
     if verdict.kind == "sound" and overview.Comparison.of(run).gain <= 0:
         found.append(f"It is no better than its baseline, so give it more time: {remedies.longer(run)}.")
-    if verdict.kind == "sound":
+    if scarcity.scarce(run):
+        found.append("More training pairs, where they can be had: with so few, they gain more than settings do.")
+    elif verdict.kind == "sound":
         units = 2 * (setting(run, "model.encoder.hidden_size") or 0)
-        found.append(f"A larger model, as this one does not overfit, and more epochs: encoder.hidden_size={units}.")
+        found.append(f"A larger model, as validation loss did not rise, and more epochs: encoder.hidden_size={units}.")
     if setting(run, "model.context") != "attention":
         found.append("Let the decoder look back at the source at every step: context=attention.")
     if not setting(run, "model.encoder.bidirectional"):

@@ -24,12 +24,6 @@ from lstmlab.report import Section, excerpt
 from lstmlab.training.run import Run
 
 
-def discussion(run: Run) -> Section:
-    """Strengths, weaknesses, what a bad output looks like, what to try next; each by a rule from the run's numbers."""
-    told, following = assessment(run), improvements(run)
-    return Section("Observations", told.claim, f"{told.evidence}\n\n{following.evidence}")
-
-
 def assessment(run: Run) -> Section:
     """Strengths, weaknesses, what a bad output looks like."""
     verdict = curves.judge(run)
@@ -106,12 +100,13 @@ def _assess(run: Run, verdict: curves.Verdict) -> tuple[list[str], list[str]]:
 
 
 def _assess_answers(run: Run, answers: Answers, good: list[str], bad: list[str]) -> None:
-    if len(answers.rows) >= 100:
-        (bad if answers.ill_calibrated else good).append(errors.calibration_words(answers))
-    for sentence in errors.label_words(answers):
-        bad.append(sentence)
-    for sentence in errors.length_words(answers, by_length(answers), run):
-        (good if "no clear effect" in sentence else bad).append(sentence)
+    if answers.ill_calibrated:
+        bad.append(errors.calibration_words(answers))
+    elif len(answers.rows) >= 100 and standing.beyond_guess(run, answers):  # to be unsure at chance is no merit
+        good.append(errors.calibration_words(answers))
+    bad += errors.label_words(answers)
+    # That no effect was seen is not that there is none.
+    bad += [one for one in errors.length_words(answers, by_length(answers), run) if "no clear effect" not in one]
 
 
 def _assess_outputs(run: Run, outputs: Outputs, good: list[str], bad: list[str]) -> None:

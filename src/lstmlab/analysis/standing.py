@@ -86,6 +86,11 @@ def only_short(run: Run) -> Observation | None:
     )
 
 
+def beyond_guess(run: Run, answers: Answers) -> bool:
+    """Whether the most frequent label alone is beaten, beyond chance."""
+    return Gain.of(answers.targets == answers.predictions, answers.targets == _guess(run, answers)).sure
+
+
 def _guess(run: Run, answers: Answers) -> int:
     """The most frequent label of the training part: the one whose share of the test part is what that baseline scored;
     without that baseline, the most frequent of the test part."""
