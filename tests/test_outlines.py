@@ -16,6 +16,7 @@ from fake_runs import classification_run, curve, forecasting_run
 from fake_series import series_run
 from fake_taggings import tagging_run
 from lstmlab import api, request
+from lstmlab.analysis import ANALYSES, Analysis
 from lstmlab.analysis.document import FILES, Wishes, document, restyled
 from lstmlab.analysis.effect import effect
 from lstmlab.analysis.outlines import OUTLINES, Pieces, compose, left
@@ -94,6 +95,16 @@ def test_the_pseudocode_has_the_numbers_of_the_run(tmp_path: Path) -> None:
     translator = translation_run(tmp_path / "runs/made/other")
     told = next(one for one in document(translator, Wishes(outline="lab-record")).sections if one.title == "Pseudocode")
     assert "decoder(" in told.evidence
+
+
+def test_an_analysis_brings_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = translation_run(tmp_path / "runs/made/up")
+    for place in ("written", "judged", "inside", ""):
+        made = Analysis(lambda run, place=place: Section(f"My {place}", "", "."), lambda run: True, place=place)
+        monkeypatch.setitem(ANALYSES, f"mine-{place}", made)
+    for outline in OUTLINES:
+        titles = [one.title for one in document(run, Wishes(outline=outline)).sections]
+        assert {one for one in titles if one.startswith("My")} == {"My written", "My judged", "My inside"}, outline
 
 
 def test_the_lines_shown_are_those_that_were_printed(tmp_path: Path) -> None:

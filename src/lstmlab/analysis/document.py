@@ -87,7 +87,7 @@ def document(run: Run, wishes: Wishes | None = None) -> Document:
     """The whole report of a run. Its date is the run's, so the same run gives the same bytes."""
     asked = (wishes or Wishes()).of(run)
     summary = run.recipe.get("summary") or run.recipe.get("name") or run.title
-    pieces = Pieces(_makers(run, asked))
+    pieces = Pieces(_makers(run, asked), _places())
     assert asked.outline is not None
     sections = compose(asked.outline, pieces)
     if lost := left(pieces.refused, _missing(run)):
@@ -126,6 +126,15 @@ def _makers(run: Run, asked: Wishes) -> dict[str, Callable[[], Section | None]]:
         "reproduce": lambda: reproduce(run, asked.recipe),
     }
     return {key: partial(_asked, key, make, run) for key, make in made.items()} if asked.prompts else made
+
+
+def _places() -> dict[str, list[str]]:
+    """The analyses at each place of a report."""
+    found: dict[str, list[str]] = {}
+    for key, one in ANALYSES.items():
+        if one.place:
+            found.setdefault(one.place, []).append(key)
+    return found
 
 
 def _analysed(one: Analysis, run: Run) -> Section | None:

@@ -6,17 +6,13 @@ from dataclasses import dataclass, field, replace
 from lstmlab.errors import Damaged, InputError
 from lstmlab.report import Section, excerpt
 
-WRITTEN = ("text", "translations", "replies", "feedback", "forecasts")
-"""What a model gives, beside what it should have given."""
-INSIDE = ("attention", "gates", "gradients", "contributions")
-JUDGED = ("errors", "overlap", "mistakes", "residuals")
-END = ("notes", "reproduce", "left")
+END = ("notes", "reproduce")
 
 
 @dataclass(frozen=True)
 class Chapter:
     """Sections under one heading: side by side as its parts, or `merged` into one. Without a title a lone section keeps
-    its own, and several stand for themselves."""
+    its own, and several stand for themselves. A key may be a place, which stands for all that is there."""
 
     title: str
     keys: tuple[str, ...]
@@ -27,7 +23,7 @@ OUTLINES: dict[str, tuple[Chapter, ...]] = {
     "standard": (
         Chapter("", ("data", "model")),
         Chapter("Training", ("settings", "curves"), merged=True),
-        Chapter("", ("scores", *JUDGED[:3], *WRITTEN, *JUDGED[3:], *INSIDE, "assessment", "effect", "improvements")),
+        Chapter("", ("scores", "written", "judged", "inside", "assessment", "effect", "improvements")),
         Chapter("", END),
     ),
     "bootcamp": (
@@ -35,8 +31,8 @@ OUTLINES: dict[str, tuple[Chapter, ...]] = {
         Chapter("Data and preprocessing", ("preprocessing",)),
         Chapter("Model architecture", ("model",)),
         Chapter("Training and hyper-parameters", ("settings", "curves"), merged=True),
-        Chapter("Results", ("scores", *WRITTEN, *INSIDE)),
-        Chapter("Analysis: what it does well and badly", (*JUDGED, "assessment")),
+        Chapter("Results", ("scores", "written", "inside")),
+        Chapter("Analysis: what it does well and badly", ("judged", "assessment")),
         Chapter("Observations", ("observed", "effect")),
         Chapter("Improvements and next steps", ("improvements",)),
         Chapter("", END),
@@ -46,8 +42,8 @@ OUTLINES: dict[str, tuple[Chapter, ...]] = {
         Chapter("Objectives", ("objectives",)),
         Chapter("Description", ("preprocessing", "model", "settings")),
         Chapter("Pseudocode", ("pseudocode",)),
-        Chapter("Output", ("printed", "curves", *WRITTEN, *INSIDE)),
-        Chapter("Observation", (*JUDGED, "assessment", "effect")),
+        Chapter("Output", ("printed", "curves", "written", "inside")),
+        Chapter("Observation", ("judged", "assessment", "effect")),
         Chapter("Result", ("scores", "improvements")),
         Chapter("", END),
     ),
@@ -55,9 +51,9 @@ OUTLINES: dict[str, tuple[Chapter, ...]] = {
         Chapter("The data and their preprocessing", ("data",)),
         Chapter("Encoder and decoder", ("model",)),
         Chapter("Training with teacher forcing", ("settings", "curves"), merged=True),
-        Chapter("Decoding, and how good the outputs are", ("search", "scores", *WRITTEN)),
-        Chapter("Attention", ("fixed", "attention", "gates")),
-        Chapter("Discussion", (*JUDGED, "assessment", "effect", "improvements")),
+        Chapter("Decoding, and how good the outputs are", ("search", "scores", "written")),
+        Chapter("Attention", ("fixed", "inside")),
+        Chapter("Discussion", ("judged", "assessment", "effect", "improvements")),
         Chapter("", END),
     ),
 }  # fmt: skip
@@ -68,6 +64,8 @@ class Pieces:
     """Sections by name, each made when it is asked for, once. One that cannot be made is noted with the reason."""
 
     makers: Mapping[str, Callable[[], Section | None]]
+    places: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Which of them are at each place, in their order."""
     refused: dict[str, str] = field(default_factory=dict)
     _made: dict[str, Section | None] = field(default_factory=dict)
 
@@ -92,7 +90,8 @@ def compose(outline: str, pieces: Pieces) -> list[Section]:
     """The sections in an outline's order. What is missing leaves no gap, and no empty heading."""
     found: list[Section] = []
     for chapter in OUTLINES[outline]:
-        there = [section for key in chapter.keys if (section := pieces[key]) is not None]
+        keys = [key for told in chapter.keys for key in pieces.places.get(told, (told,))]
+        there = [section for key in keys if (section := pieces[key]) is not None]
         if not chapter.title:
             found += there
         elif chapter.merged and there:

@@ -1,7 +1,7 @@
 """A report that asks: evidence stays, generated sentences become questions, and the student answers."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from lstmlab.analysis import curves
@@ -11,7 +11,7 @@ from lstmlab.training.run import Run
 
 FACTS = frozenset(
     ("data", "preprocessing", "model", "settings", "aim", "objectives", "pseudocode", "printed", "search", "fixed",
-     "notes", "reproduce", "left")
+     "notes", "reproduce")
 )  # fmt: skip
 """Sections that hold what was done and no conclusion: they stay as they are."""
 
@@ -20,7 +20,8 @@ def asked(key: str, section: Section, run: Run) -> Section:
     """A section with its conclusions taken out and questions in their place; one of facts as it is."""
     if key in FACTS:
         return replace(section, questions=(WHY_MODEL.format(model_words(run)),)) if key == "model" else section
-    questions = QUESTIONS[key](run) if key in QUESTIONS else [f"What does this section show ({_shown(section)})?"]
+    one = QUESTIONS.get(key, f"What does this section show ({_shown(section)})?")
+    questions = COUNTED[key](run) if key in COUNTED else [one]
     figures = [_quiet(figure, run) if key == "curves" else figure for figure in section.figures]
     return replace(
         section, claim="", evidence=printed_parts(section.evidence), figures=figures, questions=tuple(questions)
@@ -76,26 +77,24 @@ def _scores(run: Run) -> list[str]:
     return [f"How good is the model beside its baselines{beside}? Is the difference larger than chance?"]
 
 
-QUESTIONS: Mapping[str, Callable[[Run], Sequence[str]]] = {
-    "introduction": lambda run: ["What is the problem, and why would a recurrent model suit it?"],
-    "curves": _training,
-    "scores": _scores,
-    "errors": lambda run: ["Which inputs does it get wrong, and what do the worst mistakes have in common?"],
-    "overlap": lambda run: ["Which pairs does it get wrong? What do shared words and negation have to do with it?"],
-    "mistakes": lambda run: ["Which tags does it confuse, and why? What about words it has never seen?"],
-    "text": lambda run: ["What has the model learned of the language (spelling, grammar, sense), and what has it not?"],
-    "translations": lambda run: ["What does a bad translation look like here, and what are the likely reasons?"],
-    "replies": lambda run: ["Are the replies fitting, and how varied are they beside those of people?"],
-    "attention": lambda run: ["Where does the decoder look as it writes? Does that follow the order of the words?"],
-    "feedback": lambda run: ["How far ahead does the forecast hold, and what goes wrong then?"],
-    "forecasts": lambda run: [
-        "How does the error grow with the steps ahead? Is the forecast more than the last value?"
-    ],
-    "residuals": lambda run: ["What pattern is left in the errors, and what would remove it?"],
-    "gates": lambda run: ["Which gates open and close, at which steps, and why?"],
-    "gradients": lambda run: ["How far back does the gradient reach, and what does that mean for long inputs?"],
-    "assessment": lambda run: ["What does the model do well, and what badly? Give an example of each."],
-    "observed": lambda run: ["What are your main observations, each with its number?"],
-    "effect": lambda run: ["What would you expect of another cell, size or direction, and how would you test it?"],
-    "improvements": lambda run: ["What would you change first, and what do you expect of it?"],
+QUESTIONS = {
+    "introduction": "What is the problem, and why would a recurrent model suit it?",
+    "errors": "Which inputs does it get wrong, and what do the worst mistakes have in common?",
+    "overlap": "Which pairs does it get wrong? What do shared words and negation have to do with it?",
+    "mistakes": "Which tags does it confuse, and why? What about words it has never seen?",
+    "text": "What has the model learned of the language (spelling, grammar, sense), and what has it not?",
+    "translations": "What does a bad translation look like here, and what are the likely reasons?",
+    "replies": "Are the replies fitting, and how varied are they beside those of people?",
+    "attention": "Where does the decoder look as it writes? Does that follow the order of the words?",
+    "feedback": "How far ahead does the forecast hold, and what goes wrong then?",
+    "forecasts": "How does the error grow with the steps ahead? Is the forecast more than the last value?",
+    "residuals": "What pattern is left in the errors, and what would remove it?",
+    "gates": "Which gates open and close, at which steps, and why?",
+    "assessment": "What does the model do well, and what badly? Give an example of each.",
+    "observed": "What are your main observations, each with its number?",
+    "effect": "What would you expect of another cell, size or direction, and how would you test it?",
+    "improvements": "What would you change first, and what do you expect of it?",
 }
+"""One for each section whose question needs no numbers."""
+COUNTED: Mapping[str, Callable[[Run], list[str]]] = {"curves": _training, "scores": _scores}
+"""Those that have the run's numbers in them."""
