@@ -279,6 +279,9 @@ def test_hostile_probes_are_told(tmp_path: Path) -> None:
     (tmp_path / "probe.jsonl").write_text("{\n")
     with pytest.raises(InputError, match="unreadable"):
         read_answers(Run(tmp_path))
+    (tmp_path / "probe.jsonl").write_text('{"text": "hello"}\n')
+    with pytest.raises(InputError, match='line 1: no "label"'):
+        _ = read_answers(Run(tmp_path))[0]["label"]
 
 
 # ---- The command

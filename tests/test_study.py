@@ -16,7 +16,7 @@ import pytest
 import lstmlab
 from lstmlab import studies
 from lstmlab.errors import InputError
-from lstmlab.recipe import dump, validate
+from lstmlab.recipe import dump, validate, write_yaml
 from lstmlab.training.arms import (
     Plan,
     StudyRecipe,
@@ -346,22 +346,75 @@ def test_a_run_that_diverges_is_told_and_the_others_go_on(tmp_path: Path) -> Non
 
 
 def test_two_processes_do_not_work_on_one_study(tmp_path: Path) -> None:
-    made = StudyWriter.create(tmp_path, plan(over={"cell": ["rnn", "gru"]}), {"started": "2026-02-03"}, None)
+    made = StudyWriter.create(tmp_path, "parity", plan(over={"cell": ["rnn", "gru"]}), {"started": "2026-02-03"}, None)
     with made.locked(), pytest.raises(InputError, match="by another process"):
         carry_out(Study(made.folder), 1)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("base: parity", "base: nowhere", "is on nowhere, and the bases are parity"),
+        ("name: gru", "name: RNN", 'two arms on parity are called "RNN"'),
+        ("    seed: 0\n", "", "it has no task or no seed"),
+    ],
+)
+def test_a_plan_that_was_edited_into_nonsense_is_told(tmp_path: Path, old: str, new: str, told: str) -> None:
+    tree = write_yaml(dump(plan(over={"cell": ["rnn", "gru"]})))
+    assert old in tree
+    (tmp_path / "study.yaml").write_text(tree.replace(old, new))
+    with pytest.raises(InputError, match=told):
+        studies.read_plan(tmp_path / "study.yaml")
+
+
+def test_a_crossed_setting_is_one_column(tmp_path: Path) -> None:
+    made = StudyWriter.create(
+        tmp_path, "it", plan(over={"cell": ["rnn", "gru"], "learning_rate": [0.1, 0.2]}), {}, None
+    )
+    made.results()
+    columns = (made.folder / "results.csv").read_text().splitlines()[0].split(",")
+    assert columns.count("learning_rate") == 1
+
+
+def test_a_study_of_which_every_run_failed_is_not_finished(tmp_path: Path) -> None:
+    made = StudyWriter.create(tmp_path, "parity", plan(over={"cell": ["rnn", "gru"]}), {}, None)
+    for entry in Study(made.folder).entries:
+        made.fail(entry, "failed", "no reason")
+    assert not Study(made.folder).finished
+
+
+def test_going_on_takes_no_more_threads_than_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study begun with one worker of many threads is not gone on with by many of these."""
+    found = plan(over={"cell": ["rnn", "gru"]}).model_copy(update={"threads": 2})
+    made = StudyWriter.create(tmp_path, "parity", found, {}, None)
+    asked: list[int] = []
+
+    def carried(study: Study, size: int, watch: Onlooker) -> Study:
+        asked.append(size)
+        return study
+
+    monkeypatch.setattr(studies, "carry_out", carried)
+    monkeypatch.setattr(studies, "cores", lambda: 2)
+    monkeypatch.setattr("lstmlab.training.comparing.cores", lambda: 2)
+    monkeypatch.setattr(studies.StudyResult, "report", lambda _: {})
+    studies.go_on_with(Study(made.folder))
+    studies.go_on_with(Study(made.folder), workers=3)
+    assert asked == [1, 3]
+
+
 def test_damaged_studies_are_told(tmp_path: Path) -> None:
-    made = StudyWriter.create(tmp_path, plan(over={"cell": ["rnn", "gru"]}), {"started": "2026-02-03"}, None)
+    made = StudyWriter.create(tmp_path, "parity", plan(over={"cell": ["rnn", "gru"]}), {"started": "2026-02-03"}, None)
     (made.folder / "failures.json").write_text("[")
     with pytest.raises(InputError, match=r"failures.json: unreadable"):
         _ = Study(made.folder).entries
+    (made.folder / "environment.json").write_text("{}")
+    with pytest.raises(InputError, match='no "started"'):
+        _ = Study(made.folder).environment["started"]
     (made.folder / "study.yaml").write_text("arms: 3\n")
     with pytest.raises(InputError, match=r"study.yaml"):
         _ = Study(made.folder).plan
-    with pytest.raises(InputError, match="is not a study"):
-        Study.open(tmp_path)
+    assert not is_study(str(tmp_path), tmp_path)
     with pytest.raises(InputError, match="Did you mean parity"):
         find_study("parit", tmp_path)
     with pytest.raises(InputError, match="exists already"):
-        StudyWriter.create(tmp_path, plan(over={"cell": ["rnn", "gru"]}), {}, made.folder)
+        StudyWriter.create(tmp_path, "parity", plan(over={"cell": ["rnn", "gru"]}), {}, made.folder)

@@ -1,6 +1,5 @@
 """What Python users call to compare: several settings with several seeds, or runs that are there already."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from lstmlab.analysis.document import report_wishes, restyled
 from lstmlab.analysis.measured import MeasureRecipe, measured, measured_document
 from lstmlab.catalogue import read_study, study_names
 from lstmlab.data.contents import existing_file
-from lstmlab.disk import save
 from lstmlab.errors import InputError
 from lstmlab.report import Section, write
 from lstmlab.tasks import TASKS
@@ -19,8 +17,8 @@ from lstmlab.training import experiment
 from lstmlab.training.arms import Base, Plan, StudyRecipe, StudySettings, make_plan
 from lstmlab.training.comparing import Onlooker, carry_out, fitting
 from lstmlab.training.probe import CONTRAST, read_probe
-from lstmlab.training.run import Run, command_line, find_run, new_folder, refuse_existing, versions
-from lstmlab.training.study import STUDIES, Study, StudyWriter, find_study, started
+from lstmlab.training.run import Run, command_line, find_run, refuse_existing, versions
+from lstmlab.training.study import STUDIES, Study, StudyWriter, cores, find_study, started
 
 RUNS = Path("runs")
 
@@ -191,10 +189,7 @@ def measure(
     refuse_existing(output)
     sections = measured(recipe, say)
     told = {"started": started(), "command": command_line(), "versions": versions()}
-    folder = new_folder(root, recipe.name, output)
-    folder.mkdir(parents=True)
-    save(folder / "environment.json", (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode())
-    save(folder / "study.yaml", recipes.write_yaml(recipes.dump(recipe)).encode())
+    folder = StudyWriter.create(root, recipe.name, recipe, told, output).folder
     result = Measured(folder, recipe, sections)
     result.report()
     return result
@@ -260,7 +255,7 @@ def start(
     size, threads = fitting(jobs, workers, _device(plan))
     plan = plan.model_copy(update={"threads": threads})
     told = {"started": started(), "command": command_line(), "versions": versions(), "workers": size}
-    folder = StudyWriter.create(root, plan, told, output).folder
+    folder = StudyWriter.create(root, plan.name, plan, told, output).folder
     watch.say(f"Study directory: {folder}")
     return go_on_with(Study(folder), workers=size, watch=watch)
 
@@ -282,7 +277,8 @@ def go_on_with(study: Study, *, workers: int | None = None, watch: Onlooker = On
     """Train what is left of a study and write it up."""
     left = sum(entry.run is None for entry in (*study.trials, *study.entries))
     if left:
-        size = workers or fitting(left, None, _device(study.plan))[0]
+        # As many as there are cores for the threads the study began with: other threads would give other numbers.
+        size = workers or min(fitting(left, None, _device(study.plan))[0], max(cores() // study.plan.threads, 1))
         study = carry_out(study, min(size, left), watch)
     watch.say("Writing the report")
     result = StudyResult(study.fresh())
@@ -311,7 +307,7 @@ def compare_runs(runs: Sequence[Run], *, root: Path = STUDIES, output: Path | No
 
     plan = gather(runs)
     told = {"started": started(), "command": command_line(), "versions": versions(), "workers": 0}
-    writer = StudyWriter.create(root, plan, told, output)
+    writer = StudyWriter.create(root, plan.name, plan, told, output)
     writer.results()
     result = StudyResult(Study(writer.folder))
     result.report()

@@ -137,6 +137,21 @@ class Plan(Settings):
     probe: str | None = None
     claims: tuple[Claim, ...] = ()
 
+    @model_validator(mode="after")
+    def _sound(self) -> "Plan":
+        places: set[tuple[str, str]] = set()
+        for name, tree in self.bases.items():
+            if "task" not in tree or not isinstance(tree.get("seed"), int):
+                raise ValueError(f"the base {name} is no whole recipe: it has no task or no seed")
+        for arm in self.arms:
+            if arm.base not in self.bases:
+                raise ValueError(f'the arm "{arm.name}" is on {arm.base}, and the bases are {", ".join(self.bases)}')
+            place = slug(arm.base).lower(), slug(arm.name).lower()
+            if place in places and not arm.runs:
+                raise ValueError(f'two arms on {arm.base} are called "{arm.name}" or have its folder')
+            places.add(place)
+        return self
+
     @property
     def several(self) -> bool:
         """Whether there is more than one base."""

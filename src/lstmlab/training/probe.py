@@ -10,7 +10,7 @@ from typing import Any
 from lstmlab.data.contents import existing_file, read_text
 from lstmlab.disk import save
 from lstmlab.errors import InputError
-from lstmlab.training.run import Run
+from lstmlab.training.run import Run, read_objects
 
 CONTRAST = "contrast-sentences"
 FILE = "probe.jsonl"
@@ -46,10 +46,4 @@ def write_probe(run: Run, name: str) -> None:
 
 def read_answers(run: Run) -> list[dict[str, Any]]:
     """What a run said of the study's probe; nothing where it was not asked."""
-    path = run.folder / FILE
-    if not path.is_file():
-        return []
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except ValueError as error:
-        raise InputError(f"{path}: unreadable: {error}") from error
+    return read_objects(run.folder / FILE)

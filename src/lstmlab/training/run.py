@@ -48,6 +48,26 @@ class _Told(dict[str, Any]):
         raise Damaged(f'{self.where}: no "{key}": damaged, or written by another version')
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file. Raises Damaged where there is none, and for a key asked for that it has not."""
+    try:
+        return _Told(json.loads(path.read_text(encoding="utf-8")), str(path))
+    except (ValueError, OSError) as error:
+        raise Damaged(f"{path}: unreadable: {error}") from error
+
+
+def read_objects(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects in a file's lines, none where there is no file. Raises Damaged likewise."""
+    if not path.is_file():
+        return []
+    # A row is whole once its newline is there; what a kill left after the last newline is no row yet.
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+        return [_Told(json.loads(line), f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+    except (ValueError, OSError) as error:
+        raise Damaged(f"{path}: unreadable: {error}") from error
+
+
 def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
@@ -111,12 +131,12 @@ class Run:
     @cached_property
     def history(self) -> list[dict[str, Any]]:
         """A row per evaluation."""
-        return self._lines("history.jsonl")
+        return read_objects(self.folder / "history.jsonl")
 
     @cached_property
     def predictions(self) -> list[dict[str, Any]]:
         """The test part: id, input, target, prediction, loss."""
-        return self._lines("predictions.jsonl")
+        return read_objects(self.folder / "predictions.jsonl")
 
     def refuse_changed(self, source: Source) -> None:
         """Refuse data that is not what the run was trained on: its parts would be others, or its labels."""
@@ -144,25 +164,11 @@ class Run:
 
     def _read(self, name: str) -> dict[str, Any]:
         path = self.folder / name
-        try:
-            return _Told(json.loads(path.read_text(encoding="utf-8")), str(path))
-        except FileNotFoundError as error:
+        if not path.exists():
             raise InputError(
                 f"{self.folder}: no {name}; the run is unfinished: lstmlab resume {shlex.quote(str(self.folder))}"
-            ) from error
-        except (ValueError, OSError) as error:
-            raise Damaged(f"{path}: unreadable: {error}") from error
-
-    def _lines(self, name: str) -> list[dict[str, Any]]:
-        path = self.folder / name
-        if not path.is_file():
-            return []
-        # A row is whole once its newline is there; what a kill left after the last newline is no row yet.
-        try:
-            lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-            return [_Told(json.loads(line), f"{path}, line {number}") for number, line in enumerate(lines, 1)]
-        except (ValueError, OSError) as error:
-            raise Damaged(f"{path}: unreadable: {error}") from error
+            )
+        return read_object(path)
 
 
 class RunWriter:

@@ -17,9 +17,10 @@ from lstmlab import recipe as recipes
 from lstmlab.disk import save
 from lstmlab.errors import InputError, nearest
 from lstmlab.metrics import SCORES
+from lstmlab.recipe import Settings
 from lstmlab.tasks import TASKS
 from lstmlab.training.arms import RATE, Arm, Plan, slug
-from lstmlab.training.run import Run, new_folder
+from lstmlab.training.run import Run, new_folder, read_object
 
 try:
     import fcntl
@@ -62,13 +63,6 @@ class Study:
 
     folder: Path
 
-    @classmethod
-    def open(cls, folder: Path) -> "Study":
-        """The study in this folder. Raises InputError where it is none."""
-        if not (folder / "study.yaml").is_file():
-            raise InputError(f"{folder} is not a study: it has no study.yaml")
-        return cls(folder)
-
     @property
     def title(self) -> str:
         """Name and time, as in the folder's path."""
@@ -84,12 +78,13 @@ class Study:
     @cached_property
     def environment(self) -> dict[str, Any]:
         """When it was started, by which command, with which versions."""
-        return self._json("environment.json")
+        return read_object(self.folder / "environment.json")
 
     @cached_property
     def failures(self) -> dict[str, dict[str, str]]:
         """Run folder within the study → what went wrong."""
-        return self._json("failures.json") if (self.folder / "failures.json").is_file() else {}
+        path = self.folder / "failures.json"
+        return read_object(path) if path.is_file() else {}
 
     @cached_property
     def entries(self) -> list[Entry]:
@@ -106,8 +101,10 @@ class Study:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to be trained."""
-        return all(entry.run is not None or entry.failure is not None for entry in self.entries)
+        """Whether nothing is left to be trained, and something was."""
+        return any(entry.run for entry in self.entries) and all(
+            entry.run is not None or entry.failure is not None for entry in self.entries
+        )
 
     def of(self, base: str) -> list[Arm]:
         """The arms on a base."""
@@ -170,16 +167,6 @@ class Study:
         failure = self.failures.get(place)
         return Entry(arm, self.plan.search_seed, self.folder / place, failure, rate, self.plan.several)
 
-    def _json(self, name: str) -> dict[str, Any]:
-        path = self.folder / name
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: unreadable: {error}") from error
-        if not isinstance(found, dict):
-            raise InputError(f"{path}: expected a JSON object, got {type(found).__name__}")
-        return found
-
 
 def main_score(run: Run) -> str:
     """The score a summary of a run names first, by its validation part where it has no test part."""
@@ -195,11 +182,13 @@ class StudyWriter:
         self.folder = folder
 
     @classmethod
-    def create(cls, root: Path, plan: Plan, environment: Mapping[str, Any], output: Path | None) -> "StudyWriter":
-        """A new folder, `output` or `root/name/date-time`, with the plan in it."""
-        folder = new_folder(root, plan.name, output)
+    def create(
+        cls, root: Path, name: str, plan: Settings, environment: Mapping[str, Any], output: Path | None
+    ) -> "StudyWriter":
+        """A new folder, `output` or `root/name/date-time`, with the plan in it, or what is to be measured."""
+        folder = new_folder(root, name, output)
         try:
-            (folder / "runs").mkdir(parents=True)
+            folder.mkdir(parents=True)
         except OSError as error:
             raise InputError(f"could not make {folder}: {error.strerror}; choose a place with --output DIR") from error
         save(folder / "environment.json", (json.dumps(environment, indent=1, ensure_ascii=False) + "\n").encode())
@@ -239,7 +228,8 @@ def results(study: Study) -> str:
     rows = [_row(study, entry) for entry in study.entries]
     scores = list(dict.fromkeys(key for row in rows for key in row if key.startswith(("valid_", "test_"))))
     fixed = ["seed", "learning_rate", "state", *scores, "parameters", "best_epoch", "train_seconds", "total_seconds"]
-    names = ["base", "arm", *factors, *fixed, "folder", "note"]
+    # A crossed learning_rate is a column already.
+    names = list(dict.fromkeys(["base", "arm", *factors, *fixed, "folder", "note"]))
     out = io.StringIO()
     writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
     writer.writeheader()
