@@ -113,18 +113,26 @@ class Packed:
         self._size = size
         _anew_in_children(self)
         self._rooms: dict[object, tuple[object, Room]] = {}
+        self._held = 0
 
     def get(self, key: object, state: object, pack: Callable[[], Room]) -> Room:
         """The room under this key if it was made in this state, else a new one."""
         with self._lock:
-            found = self._rooms.pop(key, None)
+            found = self._taken(key)
         if found is None or found[0] != state:
             found = (state, pack())
         with self._lock:
+            self._taken(key)  # Another thread may have put its own there in the meantime.
             self._rooms[key] = found
-            while sum(room.size for _, room in self._rooms.values()) > self._size and len(self._rooms) > 1:
-                self._rooms.pop(next(iter(self._rooms)))
+            self._held += found[1].size
+            while self._held > self._size and len(self._rooms) > 1:
+                self._taken(next(iter(self._rooms)))
         return found[1]
+
+    def _taken(self, key: object) -> tuple[object, Room] | None:
+        found = self._rooms.pop(key, None)
+        self._held -= found[1].size if found else 0
+        return found
 
 
 def fresh(like: Tensor, *shape: int) -> Tensor:
