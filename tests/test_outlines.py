@@ -17,6 +17,7 @@ from fake_series import series_run
 from fake_taggings import tagging_run
 from lstmlab import api, request
 from lstmlab.analysis import ANALYSES, Analysis
+from lstmlab.analysis.closing import answered
 from lstmlab.analysis.document import FILES, Wishes, document, restyled
 from lstmlab.analysis.effect import effect
 from lstmlab.analysis.outlines import OUTLINES, Pieces, compose, left
@@ -189,6 +190,15 @@ def test_notes_answer_the_section_they_name(tmp_path: Path) -> None:
     assert by_title["Notes"].evidence == "First of all.\n\nOdd:\nMore."
     files = write(made, tmp_path / "out")
     assert "It *overfits*." in files["html"].read_text("utf-8")
+
+
+def test_no_word_of_the_notes_is_lost() -> None:
+    """Two answers to one section, a section whose title two have, and code with what looks like a heading."""
+    notes = "# Training\nOne.\n# training #\nTwo.\n# Observations\nThree.\n# Else\n```\n# Training\n```"
+    parts = [Section("Analysis", "", ""), Section("Observations", "", "", level=2), Section("Training", "", "")]
+    made = answered([*parts, Section("Observations", "", ""), Section("Notes", "", notes)])
+    assert [one.answer for one in made] == ["", "", "One.\n\nTwo.", "Three.", ""]
+    assert made[-1].evidence == "Else:\n```\n# Training\n```"
 
 
 @pytest.mark.slow

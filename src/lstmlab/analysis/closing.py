@@ -45,26 +45,45 @@ def notes(folder: Path) -> list[Section]:
     return [Section("Notes", "In the author's own words.", text, generated=False)] if text else []
 
 
-HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
+HEADING = re.compile(r"#{1,6}[ \t]+(.+?)[ \t#]*$")
 
 
-def answered(sections: Sequence[Section], folder: Path) -> list[Section]:
-    """What stands in the notes under the title of a section goes into that section; the rest stays where notes are."""
-    by_title = {section.title.casefold(): section for section in sections}
+def answered(sections: Sequence[Section]) -> list[Section]:
+    """What stands in the notes under the title of a section goes into that section, of two with one title into the
+    chapter; the rest stays where notes are."""
     text = next((section.evidence for section in sections if section.title == "Notes"), "")
-    parts = HEADING.split(text)
-    found, rest = {}, [parts[0]]
-    for title, body in zip(parts[1::2], parts[2::2], strict=True):
-        if title.casefold() in by_title and title != "Notes":
-            found[title.casefold()] = body.strip()
+    owners: dict[str, int] = {}
+    for at, section in sorted(enumerate(sections), key=lambda one: one[1].level):
+        if section.title not in ("", "Notes"):
+            owners.setdefault(section.title.casefold(), at)
+    found: dict[int, list[str]] = {}
+    rest = []
+    for title, body in _headed(text):
+        if title.casefold() in owners:
+            found.setdefault(owners[title.casefold()], []).append(body)
         else:
-            rest.append(f"{title}:\n{body.strip()}")
-    made = [replace(section, answer=found.get(section.title.casefold(), "")) for section in sections]
+            rest.append(f"{title}:\n{body}" if title else body)
     made = [
-        replace(one, evidence="\n\n".join(part.strip() for part in rest).strip()) if one.title == "Notes" else one
-        for one in made
+        replace(one, evidence="\n\n".join(filter(None, rest)))
+        if one.title == "Notes"
+        else replace(one, answer="\n\n".join(found.get(at, [])))
+        for at, one in enumerate(sections)
     ]
     return [one for one in made if one.title != "Notes" or one.evidence]
+
+
+def _headed(text: str) -> list[tuple[str, str]]:
+    """The parts of a text with their headings, none for what is before the first. Between ``` nothing is a heading."""
+    parts: list[tuple[str, list[str]]] = [("", [])]
+    code = False
+    for line in text.split("\n"):
+        code ^= line.startswith("```")
+        heading = None if code else HEADING.match(line)
+        if heading:
+            parts.append((heading[1], []))
+        else:
+            parts[-1][1].append(line)
+    return [(title, "\n".join(lines).strip()) for title, lines in parts]
 
 
 # ---- The same again

@@ -99,7 +99,7 @@ def document(run: Run, wishes: Wishes | None = None) -> Document:
         subtitle=excerpt(run.recipe.get("summary", ""), 300) if asked.title else "",
         date=_known(lambda: date_words(run.environment["started"])) or "",
         facts=[fact for fact in _facts(run) if not (asked.prompts and fact[0] == "Training")],
-        sections=answered(sections, run.folder),
+        sections=answered(sections),
         most_pages=4,
     )
 
