@@ -112,10 +112,10 @@ def _guess(known: Known) -> str:
     """What a blind guess reaches, in words."""
     parts = []
     if known.blind_loss is not None:
-        parts.append(f"a blind guess has a loss of {number(known.blind_loss)}")
+        parts.append(f"has a loss of {number(known.blind_loss)}")
     if known.baseline is not None:
-        parts.append(f"the most frequent class alone is right in {format_score('accuracy', known.baseline)}")
-    return f"where {' and '.join(parts)}"
+        parts.append(f"is right in {format_score('accuracy', known.baseline)}")
+    return f"where a blind guess {' and '.join(parts)}"
 
 
 def _why(curves: Curves, rate: Observation | None) -> str:
@@ -148,7 +148,7 @@ def underfitting(curves: Curves, known: Known) -> Observation | None:
         return Observation(
             "underfitting",
             f"Underfitting: accuracy ends at {format_score('accuracy', curves.accuracy)} even on its "
-            f"better part, where the most frequent class alone gives {format_score('accuracy', known.baseline)}.",
+            f"better part, where a blind guess gives {format_score('accuracy', known.baseline)}.",
         )
     if known.blind_loss is not None:
         if min(last, curves.judged[-1]) <= FELL * known.blind_loss:

@@ -24,7 +24,7 @@ class Known:
     """What is known of a run beside its history; None is unknown, and a rule that needs it stays silent."""
 
     baseline: float | None = None
-    """Accuracy of always answering the most frequent class."""
+    """Accuracy of a guess that looks at no input: of the most frequent class, and at least of any of the classes."""
     blind_loss: float | None = None
     """Loss of a guess that looks at no input: of classes their entropy, of tokens ln V, of a series its variance."""
     start_loss: float | None = None

@@ -26,14 +26,14 @@ Found = dict[str, dict[str, dict[int, Trace]]]
 
 @dataclass(frozen=True)
 class Horizon:
-    """The longest length learned by a cell that had learned all shorter ones; None where it was not even the first."""
+    """The longest length a cell learned, having learned all shorter ones; None where it did not learn the first."""
 
     steps: int | None
     all_solved: bool
 
     @property
     def words(self) -> str:
-        """over 400, or 100, or below 50 as it stands in a sentence."""
+        """400 or more, or 100, or none."""
         if self.steps is None:
             return "none"
         return f"{self.steps} or more" if self.all_solved else str(self.steps)
@@ -86,8 +86,8 @@ def section(kind: str, found: Mapping[str, Mapping[int, Trace]], asked: Sequence
     """Claim, table and picture for one problem."""
     told = [f"{name.upper()} {horizon(traces, asked).words}" for name, traces in found.items()]
     first = KINDS[kind](asked[0])
-    minutes = "a minute" if effort.minutes == 1 else f"{effort.minutes} minutes"
-    budget = minutes if effort.minutes else f"{effort.steps:,} updates"
+    minutes = f"{effort.minutes:g} minute{'s' * (effort.minutes != 1)}" if effort.minutes else ""
+    budget = " or ".join(filter(None, [minutes, f"{effort.steps:,} updates" if effort.steps else ""]))
     what = {
         "adding": "Two of a row's numbers are marked, one in each half; their sum is asked for at the end",
         "copy": "Ten symbols are shown, then nothing for the length told, then they have to be given again",

@@ -36,7 +36,7 @@ def _gain(curves: Curves, known: Known) -> Observation | None:
         KIND,
         f"Validation too small to tell: its {count:,} examples put the accuracy it came to "
         f"({format_score('accuracy', reached)}, the median of the last epochs) between {shown[0]} and {shown[1]} % "
-        f"(95 % interval), and the most frequent class alone has {format_score('accuracy', known.baseline)}.",
+        f"(95 % interval), and a blind guess has {format_score('accuracy', known.baseline)}.",
     )
 
 
