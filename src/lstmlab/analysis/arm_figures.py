@@ -1,6 +1,7 @@
 """A study in pictures: scores by arm, quality against cost, learning curves over one another, scores by length."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from lstmlab.report import Figure, excerpt
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D4D4D")
 DASHES = ("-", "--", ":", "-.")
+MARKERS = ("o", "s", "^", "D")
+"""Where the colours begin again, lines and points look otherwise."""
 COST = "the number of parameters and, by size of the point, the seconds of training"
 MOST_NAMED = 4
 """With more arms, names beside their points would lie over one another."""
@@ -23,9 +26,15 @@ def _title(contest: Contest) -> str:
     return f"{contest.kind.title}{' (%)' if contest.kind.unit == '%' else ''}"
 
 
+def _label(one: Contender) -> str:
+    """An arm's name in lines of few enough letters to stand beside an axis or in a legend."""
+    return "\n".join(wrap(excerpt(one.name, 120), 40))
+
+
 def _style(contest: Contest, one: Contender) -> dict[str, Any]:
-    at = [other.name for other in contest.contenders].index(one.name)
-    return {"color": COLOURS[at % len(COLOURS)], "linestyle": DASHES[at // len(COLOURS) % len(DASHES)]}
+    again, at = divmod([other.name for other in contest.contenders].index(one.name), len(COLOURS))
+    kind = again % len(DASHES)
+    return {"color": COLOURS[at], "linestyle": DASHES[kind], "marker": MARKERS[kind]}
 
 
 def scores(contest: Contest, name: str) -> Figure:
@@ -43,10 +52,11 @@ def scores(contest: Contest, name: str) -> Figure:
     how = "the seconds of training, since all arms are about equally large"
     note += f". Right: the same means against {how if _even(contest) else COST}"
     if count > MOST_NAMED:
-        note += "; colours as on the left, the grey line joins the arms that no cheaper one beats"
+        note += "; colours and shapes as on the left, the grey line joins the arms that no cheaper one beats"
     note += "."
+    lines = sum(1 + _label(one).count("\n") for one in contest.contenders)
     return Figure(name, "Scores on the test part, and what they cost.", draw, note=note, width=7.4,
-                  height=max(2.5, 1.1 + 0.27 * count))  # fmt: skip
+                  height=max(2.5, 1.1 + 0.27 * max(count, 0.6 * lines)))  # fmt: skip
 
 
 def _by_arm(axes: Any, contest: Contest) -> None:
@@ -54,12 +64,13 @@ def _by_arm(axes: Any, contest: Contest) -> None:
     for at, one in enumerate(contest.contenders):
         style = _style(contest, one)
         runs = [scale * value for value in one.test.values()]
-        axes.plot(runs, [at] * len(runs), "o", color=style["color"], alpha=0.4, markersize=3.5, markeredgewidth=0)
+        dots = {"color": style["color"], "marker": style["marker"], "linestyle": "none"}
+        axes.plot(runs, [at] * len(runs), **dots, alpha=0.4, markersize=3.5, markeredgewidth=0)
         half = scale * one.mean.half if one.mean.count > 1 else 0.0
-        axes.errorbar(scale * one.mean.mean, at, xerr=half or None, fmt="o", color=style["color"], capsize=3)
+        axes.errorbar(scale * one.mean.mean, at, xerr=half or None, **dots, capsize=3)
     if contest.baseline.rival:
         axes.axvline(scale * contest.baseline.rival_value, color="#7b8794", linestyle="--", linewidth=1)
-    axes.set_yticks(range(len(contest.contenders)), [excerpt(one.name, 44) for one in contest.contenders])
+    axes.set_yticks(range(len(contest.contenders)), [_label(one) for one in contest.contenders])
     axes.invert_yaxis()
     axes.margins(y=0.5 / len(contest.contenders))
     axes.set(title="Score by arm", xlabel=_title(contest), ylabel="Arm")
@@ -82,13 +93,16 @@ def _by_cost(axes: Any, contest: Contest) -> None:
     for one in contest.contenders:
         size = 60 if even else 20 + 130 * one.seconds / longest
         place = (_cost(contest, one), scale * one.mean.mean)
-        axes.scatter(*place, s=size, color=_style(contest, one)["color"], alpha=0.8, linewidths=0)
+        style = _style(contest, one)
+        axes.scatter(*place, s=size, color=style["color"], marker=style["marker"], alpha=0.8, linewidths=0)
         if len(contest.contenders) <= MOST_NAMED:
             axes.annotate(excerpt(one.name, 24), place, xytext=(0, 8), textcoords="offset points", ha="center",
                           fontsize=7)  # fmt: skip
     costs = [_cost(contest, one) for one in contest.contenders]
     if max(costs) > 3 * min(costs) > 0:
         axes.set_xscale("log")
+    else:
+        axes.ticklabel_format(axis="x", useOffset=False)
     axes.margins(0.15)
     if len(contest.contenders) > MOST_NAMED:
         _mark_front(axes, contest)
@@ -131,14 +145,14 @@ def curves(contest: Contest, name: str) -> Figure | None:
            contest.repeated else ".")  # fmt: skip
     if len(shown) < len(contest.contenders):
         note += f" The {len(shown)} arms with the best test scores of {len(contest.contenders)}."
-    rows = -(-len(shown) // _columns(shown))
+    rows = -(-len(shown) // _columns(shown)) * max(1 + _label(one).count("\n") for one in shown)
     return Figure(name, "Learning curves of the arms.", draw, note=note, width=3.5 * len(drawn) + 0.4,
                   height=2.5 + 0.17 * rows)  # fmt: skip
 
 
 def _columns(arms: Sequence[Contender]) -> int:
     """Names of a legend that fit beside each other."""
-    longest = max(len(excerpt(one.name, 44)) for one in arms)
+    longest = max(len(line) for one in arms for line in _label(one).split("\n"))
     return max(1, min(len(arms), 90 // (longest + 8)))
 
 
@@ -164,8 +178,8 @@ def _draw_lines(axes: Any, contest: Contest, score: str, lines: Sequence[tuple[A
     kind = SCORES[score]
     for one, epochs, mean, low, high in lines:
         style = _style(contest, one)
-        marker = "o" if len(epochs) < 15 else ""
-        axes.plot(epochs, kind.scale * mean, label=excerpt(one.name, 44), marker=marker, markersize=3, **style)
+        size = 3 if len(epochs) < 15 else 0
+        axes.plot(epochs, kind.scale * mean, label=_label(one), markersize=size, **style)
         axes.fill_between(epochs, kind.scale * low, kind.scale * high, color=style["color"], alpha=0.15, linewidth=0)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set(title=kind.title, xlabel="Epoch", ylabel=f"{kind.title}{' (%)' if kind.unit == '%' else ''}")
@@ -182,8 +196,8 @@ def lengths(contest: Contest, found: Lengths, name: str) -> Figure:
             shift = 0.05 * (offset - (len(shown) - 1) / 2)
             means = 100 * np.array([here.mean for here in found.by_arm[one.name]])
             ends = 100 * np.array([[here.mean - here.low, here.high - here.mean] for here in found.by_arm[one.name]]).T
-            axes.errorbar(at + shift, means, yerr=np.maximum(ends, 0), fmt="o", capsize=2, markersize=3.5,
-                          linewidth=1.2, label=excerpt(one.name, 44), **_style(contest, one))  # fmt: skip
+            axes.errorbar(at + shift, means, yerr=np.maximum(ends, 0), capsize=2, markersize=3.5,
+                          linewidth=1.2, label=_label(one), **_style(contest, one))  # fmt: skip
         axes.set_xticks(at, [one.replace(" to ", "–") for one in found.bins])
         axes.set(title=f"{contest.kind.title} by length", xlabel="Words", ylabel=_title(contest))
         figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
