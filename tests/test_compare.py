@@ -139,6 +139,15 @@ def test_each_factor_has_its_effect(tmp_path: Path) -> None:
     assert "rnn" not in section.claim
 
 
+def test_what_arms_change_is_not_called_equal(tmp_path: Path) -> None:
+    study = fake_studies.study(tmp_path / "s", {"a": [0.8, 0.81], "b": [0.7, 0.72]})
+    assert "budget of training" in compare.sections(study)[0].evidence
+    arms = [arm.model_copy(update={"changes": {"training.epochs": at, "data.limit": 9}}) for at, arm in
+            enumerate(study.plan.arms)]  # fmt: skip
+    study.__dict__["plan"] = study.plan.model_copy(update={"arms": tuple(arms)})
+    assert "Held equal: the test examples; all settings" in compare.sections(study)[0].evidence
+
+
 def test_an_arm_without_effect_is_marked_in_the_table(tmp_path: Path) -> None:
     study = fake_studies.study(tmp_path / "s", {"lstm": [0.8, 0.81], "gru": [0.7, 0.72]})
     arms = [
@@ -254,7 +263,7 @@ def test_the_contrast_sentences_are_balanced_pairs() -> None:
 
 
 def test_a_probe_is_a_section_with_its_kinds_and_pairs(tmp_path: Path) -> None:
-    study = fake_studies.study(tmp_path / "s", {"a": [0.8, 0.8], "b": [0.7, 0.7]})
+    study = fake_studies.study(tmp_path / "s", {"a": [0.8, 0.8], "b": [0.7, 0.7]}, probe=CONTRAST)
     rows = read_probe(CONTRAST)
     for arm, wrong in (("a", 0), ("b", 31)):
         for seed in (0, 1):
@@ -264,6 +273,10 @@ def test_a_probe_is_a_section_with_its_kinds_and_pairs(tmp_path: Path) -> None:
     section = next(one for one in compare.sections(study) if one.title == "Contrast sentences")
     assert "100 % of 62 sentences are right with the best arm (a)" in section.claim
     assert "p < 0.001" in section.evidence
+    assert "turn on negation" in section.evidence
+    study.__dict__["plan"] = study.plan.model_copy(update={"probe": "/home/me/own.csv"})
+    mine = next(one for one in compare.sections(study) if one.title == "Sentences of own.csv")
+    assert "nobody trained on them" not in mine.evidence
     table = {row[0]: row for row in section.tables[0].rows}
     assert table["a"][2] == "100.0"
     assert table["b"][1].startswith("50.0")

@@ -14,6 +14,7 @@ from lstmlab.metrics import SCORES, format_score
 from lstmlab.report import Document, Section, Table, excerpt
 from lstmlab.report.text import Value
 from lstmlab.training.arms import Plan, slug
+from lstmlab.training.experiment import BUDGET
 from lstmlab.training.study import Entry, Study, json_word, main_score
 
 MOST_TOLD = 6
@@ -46,11 +47,11 @@ def sections(study: Study) -> list[Section]:
 
 def verdicts(study: Study) -> list[str]:
     """What the study shows, a sentence each."""
-    told = []
-    for contest in _contests(study):
+    told, contests = [], _contests(study)
+    for contest in contests:
         own = [_ranking(contest), *_duel_words(contest, duels(contest)), ablation.smallest_words(contest)]
         told += [f"{contest.base}: {sentence}" if study.plan.several else sentence for sentence in own]
-    return told + claims.sentences(study, _contests(study))
+    return told + claims.sentences(study, contests)
 
 
 def run_line(entry: Entry, done: int, total: int) -> str:
@@ -87,10 +88,11 @@ def _contests(study: Study) -> list[Contest]:
 def _facts(study: Study) -> list[tuple[str, Value]]:
     plan, told = study.plan, study.entries
     done = [entry.run for entry in told if entry.run is not None]
-    seconds = sum(run.metrics["total_seconds"] for run in done)
+    searched = [entry.run for entry in study.trials if entry.run is not None]
+    seconds = sum(run.metrics["total_seconds"] for run in (*done, *searched))
     facts: list[tuple[str, Value]] = [
         ("Data", listed(list(dict.fromkeys(excerpt(run.summary["data"]["name"], 40) for run in done)))),
-        ("Runs", f"{len(done)} of {len(told)}: {len(plan.arms)} arms, {_count(len(plan.seeds), 'seed')} each"),
+        ("Runs", f"{len(done)} of {len(told)}: {_arms(plan)}"),
     ]
     if len({arm.base for arm in plan.arms}) == 1:
         contest = _contests(study)[0]
@@ -120,15 +122,7 @@ def _count(number: int, what: str) -> str:
 def _compared(study: Study, contests: Sequence[Contest]) -> Section:
     """The arms, and what was the same for all."""
     plan = study.plan
-    first = contests[0].first
-    split = first.recipe.get("split_seed")
-    lines = [
-        "Held equal: data, training, validation and test parts"
-        + (f" (drawn once, split_seed {split})" if split is not None else "")
-        + ", budget of training, and with each seed the order of the batches; all settings that the arms do not change "
-        "are the recipe's. Initial weights and dropout follow the seed.",
-        _paired(plan),
-    ]
+    lines = [_held(plan, contests[0].first.recipe.get("split_seed")), _paired(plan)]
     if plan.rates:
         rates = listed([f"{rate:g}" for rate in plan.rates])
         lines.append(
@@ -139,10 +133,35 @@ def _compared(study: Study, contests: Sequence[Contest]) -> Section:
         lines.append(
             "Sizes were matched: hidden_size was changed until an arm had the first arm's parameters within 2 %."
         )
-    count = len(plan.arms) // max(len({arm.base for arm in plan.arms}), 1)
-    claim = f"{_count(count, 'arm')} with {_count(len(plan.seeds), 'seed')} each"
+    claim = _arms(plan)
     claim += f", on {listed([excerpt(contest.base, 40) for contest in contests])}." if plan.several else "."
     return Section("What was compared", claim, "\n\n".join(filter(None, lines)), _arms_table(study, contests))
+
+
+def _arms(plan: Plan) -> str:
+    count = len(plan.arms) // max(len({arm.base for arm in plan.arms}), 1)
+    return f"{_count(count, 'arm')} with {_count(len(plan.seeds), 'seed')} each"
+
+
+def _held(plan: Plan, split: int | None) -> str:
+    """What the arms have in common, by the settings that none of them changes."""
+    if any(arm.runs for arm in plan.arms):
+        return (
+            "These runs were trained before and are compared as they are: on the same test examples, with whatever "
+            "else their recipes say. Settings in which they differ, seeds and splits apart, are in the table."
+        )
+    drawn = f" (drawn once, split_seed {split})" if split is not None else ""
+    kinds = {
+        f"training, validation and test parts{drawn}": ("data.",),
+        "budget of training": BUDGET,
+        "with each seed the order of the batches": ("data.", "training.batch_size"),
+    }
+    changed = {path for arm in plan.arms for path in arm.changes}
+    held = [words for words, paths in kinds.items() if not any(path.startswith(paths) for path in changed)]
+    return (
+        f"Held equal: {listed(['the test examples', *held])}; all settings that the arms do not change are the "
+        "recipe's. Initial weights and dropout follow the seed."
+    )
 
 
 def _paired(plan: Plan) -> str:

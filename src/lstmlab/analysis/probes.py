@@ -2,17 +2,24 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lstmlab.analysis.contenders import Contender, Contest
+from lstmlab.analysis.duels import p_word
 from lstmlab.metrics.significance import Estimate, holm, mean_interval, sign_flip
 from lstmlab.report import Section, Table, excerpt
 from lstmlab.report.text import Value
-from lstmlab.training.probe import read_answers
+from lstmlab.training.probe import CONTRAST, FILE, read_answers
 
 KIND, PAIR = "kind", "pair"
+ASKED = (
+    "The sentences turn on negation, contrast or what is only imagined; single words mislead. They were written for "
+    "this purpose and nobody trained on them."
+)
+"""Of the project's own."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,11 @@ def section(contest: Contest) -> list[Section]:
     if not found:
         return []
     kinds = list(dict.fromkeys(str(row[KIND]) for row in found[0].rows if row.get(KIND)))
-    return [Section("Contrast sentences", _claim(found), _evidence(found), [_table(found, kinds), _hardest(found)])]
+    probe = contest.study.plan.probe or FILE
+    own = probe != CONTRAST
+    title = f"Sentences of {excerpt(Path(probe).name, 60)}" if own else "Contrast sentences"
+    evidence = f"{'' if own else ASKED} {_evidence(found)}".strip()
+    return [Section(title, _claim(found), evidence, [_table(found, kinds), _hardest(found)])]
 
 
 def _claim(found: list[Probed]) -> str:
@@ -75,21 +86,17 @@ def _claim(found: list[Probed]) -> str:
 
 def _evidence(found: list[Probed]) -> str:
     """Whether the arms differ on these sentences, example by example."""
-    asked = (
-        "The sentences turn on negation, contrast or what is only imagined; single words mislead. They were written "
-        "for this purpose and nobody trained on them."
-    )
     best = max(found, key=lambda one: one.accuracy.mean)
     others = [one for one in found if one is not best]
     if not others or best.right.shape[0] < 2:
-        return asked
+        return ""
     ps = holm([sign_flip(best.right.mean(0) - one.right.mean(0)) for one in others])
     told = [
         f"{excerpt(best.name, 40)} against {excerpt(one.name, 40)}: "
-        f"{100 * (best.accuracy.mean - one.accuracy.mean):+.1f} points, p {'< 0.001' if p < 0.001 else f'= {p:.2g}'}"
+        f"{100 * (best.accuracy.mean - one.accuracy.mean):+.1f} points, {p_word(p)}"
         for one, p in zip(others, ps, strict=True)
     ]
-    return f"{asked} Over the sentences (sign-flip test, Holm): {'; '.join(told)}."
+    return f"Over the sentences (sign-flip test, Holm): {'; '.join(told)}."
 
 
 def _table(found: list[Probed], kinds: list[str]) -> Table:
@@ -101,7 +108,7 @@ def _table(found: list[Probed], kinds: list[str]) -> Table:
         rows.append([excerpt(one.name, 60), f"{100 * one.accuracy.mean:.1f}{half}", *pairs,
                      *(f"{100 * one.of(kind):.1f}" for kind in kinds)])  # fmt: skip
     heads = ["Arm", "All (%)", *(["Both of a pair (%)"] if with_pairs else []), *(f"{kind} (%)" for kind in kinds)]
-    return Table("Accuracy on the contrast sentences.", heads, rows, "Means over seeds.")
+    return Table("Accuracy on these sentences.", heads, rows, "Means over seeds.")
 
 
 def _hardest(found: list[Probed]) -> Table:
