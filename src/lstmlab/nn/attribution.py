@@ -45,7 +45,7 @@ def integrated_gradients(score: Score, read: Float[Tensor, "S F"], *, near: floa
     """Contributions of each number of `read` against a baseline of zeros.
 
     The gradient is taken at midpoints of a straight way; points are doubled until the sum of all contributions is
-    within `near` of the difference it should be (or of `near` itself, where there is hardly any), at most MOST times.
+    within `near` of the difference it should be (or of `near` itself, where there is hardly any), up to MOST points.
     """
     with torch.no_grad():
         ends = score(torch.stack([torch.zeros_like(read), read])).double()

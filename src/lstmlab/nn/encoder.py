@@ -5,6 +5,7 @@ length. Letters in shapes: B batch, T steps, F features, H units.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import Field
@@ -99,34 +100,16 @@ class Encoder(Protocol):
         ...
 
 
-def _convolution(settings: EncoderSettings, input_size: int) -> Convolution:
-    return Convolution(
-        input_size,
-        settings.hidden_size,
-        settings.num_layers,
-        settings.bidirectional,
-        width=settings.width,
-        dilated=settings.dilated,
-        dropout=settings.dropout,
-        residual=settings.residual,
-    )
-
-
-def _transformer(settings: EncoderSettings, input_size: int) -> Transformer:
-    return Transformer(
-        input_size,
-        settings.hidden_size,
-        settings.num_layers,
-        settings.bidirectional,
-        heads=settings.heads,
-        dropout=settings.dropout,
-    )
+def _stateless(kind: Callable[..., Encoder], settings: EncoderSettings, input_size: int) -> Encoder:
+    """One that is made from the settings it is said to have, and from nothing else."""
+    names = (*SHARED[settings.kind], *OWN[settings.kind])
+    return kind(input_size, **{name: getattr(settings, name) for name in names})
 
 
 ENCODERS: dict[str, Callable[[EncoderSettings, int], Encoder]] = {
     "recurrent": Recurrent.from_settings,
-    "convolution": _convolution,
-    "transformer": _transformer,
+    "convolution": partial(_stateless, Convolution),
+    "transformer": partial(_stateless, Transformer),
 }
 """Kind → what makes it from its settings and the inputs' size."""
 
