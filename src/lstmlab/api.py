@@ -1,7 +1,7 @@
 """What Python users call: train, open_run. The command line calls the same."""
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,24 +13,15 @@ from lstmlab.analysis import ANALYSES
 from lstmlab.analysis.alignments import heatmap
 from lstmlab.analysis.cases import ANY, Ask
 from lstmlab.analysis.document import document, observations, report_wishes
-from lstmlab.data.check import Finding, check
-from lstmlab.data.corpus import Corpus
-from lstmlab.data.datasets import named, synthetic
+from lstmlab.checking import check_data as check_data
 from lstmlab.data.frames import as_file, kept_frame
-from lstmlab.data.load import DataSettings, Watch, read
-from lstmlab.data.prose import ProseData
-from lstmlab.data.prose_check import check_prose
-from lstmlab.data.series_check import check_series
-from lstmlab.data.series_settings import SeriesSettings
-from lstmlab.data.tag_check import check_tagged
-from lstmlab.data.tagging import TaggingData
+from lstmlab.data.load import Watch
 from lstmlab.data.text import UNKNOWN
 from lstmlab.decoding import SearchSettings, StreamSettings
 from lstmlab.disk import save
 from lstmlab.errors import InputError, unknown
 from lstmlab.handin import HANDIN, Handed, Size, hand_in
 from lstmlab.report import Section, render, write
-from lstmlab.tasks import TASKS
 from lstmlab.tasks.task import Recipe
 from lstmlab.training import experiment, questions
 from lstmlab.training.backtest import Origin, backtest
@@ -363,37 +354,3 @@ def list_runs(root: Path = RUNS) -> list[Run]:
 def open_run(word: str | Path | None = None, *, root: str | Path = RUNS) -> Result:
     """A run: its folder, a recipe's name (its newest run) or nothing (the newest of all)."""
     return Result(find_run(None if word is None else str(word), Path(root)))
-
-
-def check_data(word: str, changes: Mapping[str, Any], watch: Watch) -> tuple[dict[str, Sized], tuple[Finding, ...]]:
-    """The parts of a file, named set or recipe (of series: the series), and what is wrong with them."""
-    known = named.NAMED.get(word)
-    if (known is not None or word in synthetic.SYNTHETIC) and changes:
-        key = next(iter(changes))
-        raise InputError(f"{key} would have no effect: a named set is checked as it is; settings belong to a recipe")
-    if known is not None and known.series is not None:
-        panel, findings = check_series(SeriesSettings(name=word))
-        return {"series": panel.lines}, findings
-    if known is not None and known.task == "tagging":
-        tagged_parts, findings = check_tagged(TaggingData(name=word), 0, watch)
-        return {**tagged_parts}, findings
-    if known is not None and known.task == "language-model":
-        prose_parts, findings = check_prose(ProseData(name=word), watch)
-        return {**prose_parts}, findings
-    if known is not None or word in synthetic.SYNTHETIC:
-        parts: dict[str, Corpus] = read(DataSettings(name=word), 0, watch)[0]
-    else:
-        recipe = request.assemble(word, changes)
-        data: Any = getattr(recipe, "data", None)
-        if isinstance(data, SeriesSettings):
-            panel, findings = check_series(data)
-            return {"series": panel.lines}, findings
-        if isinstance(data, TaggingData):
-            tagged_parts, findings = check_tagged(data, recipe.parts_seed, watch)
-            return {**tagged_parts}, findings
-        if isinstance(data, ProseData):
-            prose_parts, findings = check_prose(data, watch)
-            return {**prose_parts}, findings
-        found = TASKS[recipe.task].load(recipe, watch).parts
-        parts = {name: part for name, part in found.items() if isinstance(part, Corpus)}
-    return {**parts}, check(parts)
