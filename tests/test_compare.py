@@ -287,6 +287,9 @@ def test_hostile_probes_are_told(tmp_path: Path) -> None:
     file.write_text("sentence,mark\nhello,1\n")
     with pytest.raises(InputError, match="columns text and label"):
         read_probe(str(file))
+    file.write_text("text,label\nhello\n")
+    with pytest.raises(InputError, match="line 2: a probe needs a text and a label"):
+        read_probe(str(file))
     with pytest.raises(InputError, match="missing"):
         read_probe(str(tmp_path / "missing.csv"))
     (tmp_path / "probe.jsonl").write_text("{\n")
@@ -307,6 +310,7 @@ def test_hostile_probes_are_told(tmp_path: Path) -> None:
         (["compare", "parityy", "--over", "cell=rnn,gru"], "Did you mean parity?"),
         (["compare", "architectur"], "Did you mean architecture?"),
         (["compare", "parity", "--over", "cell=rnn,gru", "--seeds", "x"], "expected how many"),
+        (["compare", "parity", "--over", "cell=rnn,gru", "--seeds", ""], "expected how many"),
         (["compare", "parity", "--arm", "gru"], "expected a name and settings"),
         (["compare", "parity", "--over", "cell=rnn,gru", "--probe", "no.csv"], "no.csv: no such file"),
         (["compare", "sine", "--over", "cell=rnn,gru", "--probe", "contrast-sentences"], "it is for classifiers"),

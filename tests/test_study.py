@@ -128,6 +128,7 @@ def test_a_setting_without_effect_marks_the_arm_and_a_twin_is_not_trained_twice(
         ({"over": {"cell": ["gru", "rnn"]}, "rates": [0.1]}, {}, "nothing to choose"),
         ({"over": {"cell": ["gru", "rnn"]}, "rates": [0.1, -1.0]}, {}, "above zero"),
         ({"over": {"cell": ["gru", "rnn"]}, "seeds": 0}, {}, "at least one"),
+        ({"over": {"cell": ["gru", "rnn"]}, "seeds": 10**30}, {}, "1000 at most"),
         ({"over": {"cell": ["gru", "rnn"]}, "seeds": (1, 1)}, {}, "stands twice"),
         ({"over": {"cell": ["gru", "rnn"]}}, {"celll": "rnn"}, "no setting"),
         ({"over": {"cell": ["gru", "rnn"]}, "probe": 3}, {}, "probe"),
@@ -187,6 +188,27 @@ def test_one_arms_parameters_are_matched() -> None:
     sizes = [arm.changes.get("model.encoder.hidden_size") for arm in found.arms]
     assert sizes[0] is None
     assert sizes[1] > sizes[2] > 32
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (
+            {"over": {"data.count": [60, 70]}},
+            r"data.count cannot be compared: .*other examples \(14\) than parity is \(12",
+        ),
+        ({"over": {"cell": ["rnn", "gru"]}, "probe": "probe.csv"}, r"its labels \(good\) are not those of parity"),
+    ],
+)
+def test_what_only_the_data_show_is_refused_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "probe.csv").write_text("text,label\nfine,good\n")
+    recipe, bases = studies.request_study("parity", asked, {"data.count": 60})
+    with pytest.raises(InputError, match=told):
+        studies.run_study(recipe, bases, root=tmp_path / "studies")
+    assert not (tmp_path / "studies").exists()
 
 
 # ---- Workers

@@ -10,11 +10,12 @@ from lstmlab.analysis.document import report_wishes, restyled
 from lstmlab.analysis.measured import MeasureRecipe, measured, measured_document
 from lstmlab.catalogue import read_study, study_names
 from lstmlab.data.contents import existing_file
+from lstmlab.data.corpus import Dataset, Part
 from lstmlab.errors import InputError
 from lstmlab.report import Section, write
 from lstmlab.tasks import TASKS
 from lstmlab.training import experiment
-from lstmlab.training.arms import Base, Plan, StudyRecipe, StudySettings, make_plan
+from lstmlab.training.arms import Arm, Base, Plan, StudyRecipe, StudySettings, make_plan
 from lstmlab.training.comparing import Onlooker, carry_out, fitting
 from lstmlab.training.probe import CONTRAST, read_probe
 from lstmlab.training.run import Run, command_line, find_run, refuse_existing, versions
@@ -224,6 +225,9 @@ def run_study(
         for name, found in data.items():
             if found.valid is None:
                 raise InputError(f"--rates chooses by the validation part, and {name} has none")
+    _refuse_strange(plan, data)
+    for arm in plan.arms:
+        _refuse_other_test(plan, arm, data, watch)
     if plan.match_parameters:
         from lstmlab.training.matching import matched
 
@@ -240,6 +244,36 @@ def _probed(plan: Plan) -> Plan:
         raise InputError("probe would have no effect: it is for classifiers of texts, and none is compared")
     read_probe(plan.probe)
     return plan if plan.probe == CONTRAST else plan.model_copy(update={"probe": str(Path(plan.probe).absolute())})
+
+
+def _refuse_strange(plan: Plan, data: Mapping[str, Dataset]) -> None:
+    """Refuse a probe with labels that none of the recipes has: nobody could be asked it."""
+    if plan.probe is None:
+        return
+    wanted = {row["label"] for row in read_probe(plan.probe)}
+    for name, tree in plan.bases.items():
+        if tree["task"] == "classification" and wanted <= {str(one.target) for one in data[name].train}:
+            return
+    told = ", ".join(sorted(wanted)[:5])
+    raise InputError(f"{plan.probe}: its labels ({told}) are not those of {' or '.join(plan.bases)}")
+
+
+def _refuse_other_test(plan: Plan, arm: Arm, data: Mapping[str, Dataset], watch: Onlooker) -> None:
+    """Refuse an arm whose settings of the data change what it is tested on, before anything is trained for it."""
+    changed = [path for path in arm.changes if path.startswith("data.")]
+    if not changed or arm.twin is not None:
+        return
+    recipe, _ = experiment.settle(plan.bases[arm.base], arm.changes, arm.name)
+    own, base = (_asked(one.test) for one in (TASKS[recipe.task].load(recipe, watch), data[arm.base]))
+    if own != base:
+        raise InputError(
+            f"{', '.join(changed)} cannot be compared: {arm.name} would be tested on other examples ({len(own):,}) "
+            f"than {arm.base} is ({len(base):,})"
+        )
+
+
+def _asked(part: Part | None) -> list[tuple[str, str]]:
+    return [(one.id, str(one.target)) for one in part or ()]
 
 
 def start(

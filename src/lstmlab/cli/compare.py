@@ -47,7 +47,8 @@ class Asked:
     @property
     def typed(self) -> list[str]:
         """The options that were given."""
-        return [f"--{name.replace('_', '-')}" for name, value in vars(self).items() if value]
+        given = {name: value for name, value in vars(self).items() if value not in (None, False, [])}
+        return [f"--{name.replace('_', '-')}" for name in given]
 
     def settings(self) -> dict[str, Any]:
         """What was typed, as settings of a study."""
@@ -56,8 +57,8 @@ class Asked:
         found: dict[str, Any] = {
             "over": parse_over(self.over) if self.over else None,
             "arms": parse_arms(self.arm) if self.arm else None,
-            "seeds": parse_seeds(self.seeds) if self.seeds else None,
-            "rates": parse_rates(self.rates) if self.rates else None,
+            "seeds": None if self.seeds is None else parse_seeds(self.seeds),
+            "rates": None if self.rates is None else parse_rates(self.rates),
             "match_parameters": self.match_parameters or None,
             "probe": self.probe,
         }

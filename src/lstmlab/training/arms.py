@@ -19,6 +19,7 @@ from lstmlab.tasks.task import About, Recipe
 from lstmlab.training.experiment import settle
 
 RATE = "training.optimizer.learning_rate"
+MOST_SEEDS = 1000
 OWN = ("seed", "split_seed", "name", "summary", "group", "task")
 """Settings that the study itself decides."""
 
@@ -69,8 +70,8 @@ class StudySettings(Settings):
 
     @model_validator(mode="after")
     def _sound(self) -> "StudySettings":
-        if isinstance(self.seeds, int) and self.seeds < 1:
-            raise ValueError(f"seeds is {self.seeds}: a study needs at least one (better three)")
+        if isinstance(self.seeds, int) and not 1 <= self.seeds <= MOST_SEEDS:
+            raise ValueError(f"seeds is {self.seeds}: a study needs at least one (better three), {MOST_SEEDS} at most")
         if isinstance(self.seeds, tuple):
             if not self.seeds or min(self.seeds) < 0:
                 raise ValueError(f"seeds are whole numbers of 0 or more, got {list(self.seeds)}")

@@ -26,6 +26,9 @@ def read_probe(name: str) -> list[dict[str, str]]:
     rows = list(csv.DictReader(io.StringIO(text)))
     if not rows or not {"text", "label"} <= rows[0].keys():
         raise InputError(f"{name}: a probe is a CSV table with the columns text and label (and kind, if it has kinds)")
+    for number, row in enumerate(rows, 2):
+        if not row["text"] or not row["label"]:
+            raise InputError(f"{name}, line {number}: a probe needs a text and a label in every row")
     return rows
 
 
