@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from lstmlab.analysis import card as cards
 from lstmlab.analysis import trial
-from lstmlab.analysis.card import Card
+from lstmlab.analysis.card import Card, _standing
 from lstmlab.analysis.trial import Plan
 from lstmlab.cells import CELLS, Cell, Gates, State, tanh
 from lstmlab.cli import app, cells  # noqa: F401  (adds its command)
@@ -18,6 +18,8 @@ from lstmlab.errors import InputError
 from lstmlab.kernels import laws
 from lstmlab.report import unlabelled, write
 from lstmlab.report.pages import pages
+from lstmlab.training.memory import Trace
+from lstmlab.training.problems import adding
 from odd_cells import ALL
 
 pytestmark = pytest.mark.slow
@@ -117,6 +119,15 @@ def test_the_page(tmp_path: Path) -> None:
     paths = write(document, tmp_path)
     assert pages(paths["pdf"].read_bytes()) == 1
     assert "brackets" in paths["md"].read_text()
+
+
+def test_who_has_learned_a_problem_is_not_ranked() -> None:
+    """Training ends at the goal, so that their losses are those of the moment they were looked at."""
+    made = {name: Trace(name, adding(4), 8, 9, (), score, 5.0, stopped) for name, score, stopped in
+            (("mine", 9e-4, "goal"), ("lstm", 1e-4, "goal"), ("gru", 0.1, "minutes"))}  # fmt: skip
+    assert _standing("mine", adding(4), made) == "adding learned in 5 s, as by 2 of 3"
+    assert _standing("gru", adding(4), made) == "3rd of 3 in adding (0.100 mean squared error)"
+    assert _standing("gone", adding(4), made) == "adding could not be measured"
 
 
 def test_a_rival_is_not_measured_twice() -> None:

@@ -16,6 +16,7 @@ from lstmlab.kernels import choose, laws
 from lstmlab.nn.reach import Reach
 from lstmlab.report import Document, Figure, Section, Table, excerpt
 from lstmlab.training.memory import Trace
+from lstmlab.training.problems import Problem
 
 COLOURS = ("#D55E00", "#0072B2", "#009E73")
 SIGNS = (
@@ -108,7 +109,7 @@ def _trial_section(card: Card) -> Section:
     lengths = f"adding two of {problems['adding'].length} numbers, copying over {problems['copy'].length} steps"
     evidence = f"""One layer and a linear map with as many numbers to learn as an LSTM of {plan.hidden_size} units has.
 Adam, clipped at 1, one seed, equal time for each cell: {lengths}, the next character of {trial.text}. Losses are of
-rows drawn afresh; chance is {_chances(trial)}. The gradient is the whole state's, untrained, recurrent matrices of norm
+rows that were not learned from; chance is {_chances(trial)}. The gradient is the whole state's, untrained, recurrent matrices of norm
 {SMALL.norm:g}, {_distance(plan)} steps from the last one."""
     evidence += " In so brief a look nothing was learned." if plan.quick else ""
     failed = _failures(trial)
@@ -139,18 +140,22 @@ def _failures(trial: Trial) -> list[str]:
 
 
 def _trial_claim(card: Card) -> str:
-    parts = []
-    for name, problem in card.trial.problems.items():
-        traces = card.trial.traces[name]
-        scores = {cell: one.score for cell, one in traces.items() if isinstance(one, Trace) and one.score == one.score}
-        if card.cell.name not in scores:
-            parts.append(f"{name} could not be measured")
-            continue
-        place = sorted(scores, key=lambda cell: scores[cell]).index(card.cell.name) + 1
-        parts.append(
-            f"{place}{_ending(place)} of {len(scores)} in {name} ({_loss(scores[card.cell.name])} {problem.unit})"
-        )
+    parts = [
+        _standing(card.cell.name, problem, card.trial.traces[name]) for name, problem in card.trial.problems.items()
+    ]
     return f"At equal numbers to learn, with one seed: {'; '.join(parts)}."
+
+
+def _standing(cell: str, problem: Problem, traces: Mapping[str, Trace | str]) -> str:
+    """Its place among all by loss; of what it learned, where training ends, how many did: their losses say no more."""
+    found = {name: one for name, one in traces.items() if isinstance(one, Trace) and one.score == one.score}
+    if cell not in found:
+        return f"{problem.name} could not be measured"
+    learned = sum(one.stopped == "goal" for one in found.values())
+    if found[cell].stopped == "goal":
+        return f"{problem.name} learned in {found[cell].seconds:.0f} s, as by {learned} of {len(found)}"
+    place = sorted(found, key=lambda name: found[name].score).index(cell) + 1
+    return f"{place}{_ending(place)} of {len(found)} in {problem.name} ({_loss(found[cell].score)} {problem.unit})"
 
 
 def _ending(place: int) -> str:
