@@ -109,8 +109,8 @@ def _trial_section(card: Card) -> Section:
     lengths = f"adding two of {problems['adding'].length} numbers, copying over {problems['copy'].length} steps"
     evidence = f"""One layer and a linear map with as many numbers to learn as an LSTM of {plan.hidden_size} units has.
 Adam, clipped at 1, one seed, equal time for each cell: {lengths}, the next character of {trial.text}. Losses are of
-rows that were not learned from; chance is {_chances(trial)}. The gradient is the whole state's, untrained, recurrent matrices of norm
-{SMALL.norm:g}, {_distance(plan)} steps from the last one."""
+rows that were not learned from; chance is {_chances(trial)}. The gradient is the whole state's, untrained, recurrent
+matrices of norm {SMALL.norm:g}, {_distance(plan)} steps from the last one."""
     evidence += " In so brief a look nothing was learned." if plan.quick else ""
     failed = _failures(trial)
     evidence += "".join(f"\n\n- {one}" for one in failed)
