@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lstmlab import notebook as notebooks
+from lstmlab.analysis.closing import duration, reproduce
 from lstmlab.analysis.document import Wishes, document
 from lstmlab.analysis.readme import readme
 from lstmlab.data.load import Watch
@@ -80,18 +81,18 @@ def _filled(run: Run, folder: Path, asked: Wishes, watch: Watch, size: Size) -> 
         "figures/": "every figure as SVG and PNG",
         "recipe.yaml": "all settings of the run: lstmlab trains it again from here",
         "metrics.json, history.jsonl": "scores, baselines, and a row for every epoch",
-        "requirements.txt": "what the notebook imports",
     }
     save(folder / "recipe.yaml", write_yaml(_recipe(run, asked, clean)).encode())
     for name in ("metrics.json", "history.jsonl"):
         shutil.copyfile(run.folder / name, folder / name)
     save(folder / ".gitignore", IGNORED.encode())
-    save(folder / "requirements.txt", _requirements(run).encode())
     left: dict[str, str] = {}
     how = "left out"
     try:
         how = _notebook(run, folder / "notebook.ipynb", asked, watch, size, clean)
+        save(folder / "requirements.txt", _requirements(run).encode())
         files = {"README.md": files.pop("README.md"), "notebook.ipynb": how, **files}
+        files["requirements.txt"] = "what the notebook imports"
     except InputError as error:
         left["notebook.ipynb"] = clean(str(error))
     watch.say("Writing the report")
@@ -119,8 +120,7 @@ def _start(run: Run, left: Mapping[str, str], how: str) -> Section:
         source = excerpt(str(told.get("address") or ""), 200)
         data = f"The data set {excerpt(told['name'], 60)} is fetched on first use{f' from {source}' if source else ''}."
         data = "The data are made by the program itself." if not source and not told.get("checksums") else data
-    seconds = run.metrics.get("train_seconds", 0)
-    again = f"The whole experiment again, to the same scores (training took {seconds:.0f} s here), with lstmlab:"
+    again = f"{reproduce(run).claim} It needs lstmlab; training took {duration(run.metrics['train_seconds'])} here:"
     evidence = f"{notebook}{code}\n\n{data}\n\n{again}\n\n```\nlstmlab train recipe.yaml\n```"
     return Section("How to run it", "", evidence, generated=False)
 
