@@ -97,7 +97,7 @@ class Usage:
             least, most = min(one.quantiles[0] for one in gates), max(one.quantiles[2] for one in gates)
             return (
                 f"The gates are hardly ever fully open or closed (mostly {least:.2f} to {most:.2f}): they scale what "
-                "passes, and decide little."
+                "passes and switch nothing off."
             )
         parts = [
             f"the {one.activation.gate} gate is open in {_percent(one.high)} and closed in {_percent(one.low)}"
