@@ -152,7 +152,7 @@ def _held(plan: Plan, split: int | None) -> str:
         )
     drawn = f" (drawn once, split_seed {split})" if split is not None else ""
     kinds = {
-        f"training, validation and test parts{drawn}": ("data.",),
+        f"training and validation parts{drawn}": ("data.",),
         "budget of training": BUDGET,
         "with each seed the order of the batches": ("data.", "training.batch_size"),
     }
