@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import fake_studies
 import lstmlab
 from lstmlab import studies
 from lstmlab.errors import InputError
@@ -29,6 +31,8 @@ from lstmlab.training.arms import (
 )
 from lstmlab.training.comparing import Interrupted, Onlooker, carry_out, fitting
 from lstmlab.training.crew import Crew
+from lstmlab.training.probe import asked, read_answers, write_probe
+from lstmlab.training.run import Run
 from lstmlab.training.study import Study, StudyWriter, find_study, is_study
 
 TINY: dict[str, Any] = {"epochs": 2, "data.count": 60, "hidden_size": 4, "batch_size": 16}
@@ -422,6 +426,27 @@ def test_going_on_takes_no_more_threads_than_there_are(tmp_path: Path, monkeypat
     studies.go_on_with(Study(made.folder))
     studies.go_on_with(Study(made.folder), workers=3)
     assert asked == [1, 3]
+
+
+def test_a_run_killed_before_its_probe_is_asked_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unwritten: None
+) -> None:
+    study = fake_studies.study(tmp_path / "s", {"a": [0.5, 0.6], "b": [0.6, 0.7]}, probe="contrast-sentences")
+    for entry in study.entries[:3]:
+        (entry.folder / "probe.jsonl").touch()
+    given: list[Any] = []
+    monkeypatch.setattr(Crew, "work", lambda _, jobs, *others: given.extend(jobs) or True)
+    studies.go_on_with(study)
+    assert [(job["folder"], job["probe"]) for job in given] == [(str(study.entries[3].folder), "contrast-sentences")]
+
+
+def test_a_run_of_other_labels_is_asked_a_probe_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "probe.csv").write_text("text,label\nfine,good\n")
+    answers = SimpleNamespace(predict=lambda texts: [{"prediction": "odd", "probabilities": {"odd": 1.0}}])
+    monkeypatch.setattr("lstmlab.training.inference.Predictor.of", lambda *_: answers)
+    write_probe(Run(tmp_path), str(tmp_path / "probe.csv"))
+    assert asked(Run(tmp_path))
+    assert read_answers(Run(tmp_path)) == []
 
 
 def test_damaged_studies_are_told(tmp_path: Path) -> None:

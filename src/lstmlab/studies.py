@@ -16,7 +16,7 @@ from lstmlab.report import Section, write
 from lstmlab.tasks import TASKS
 from lstmlab.training import experiment
 from lstmlab.training.arms import Arm, Base, Plan, StudyRecipe, StudySettings, make_plan
-from lstmlab.training.comparing import Onlooker, carry_out, fitting
+from lstmlab.training.comparing import Onlooker, carry_out, fitting, undone
 from lstmlab.training.probe import CONTRAST, read_probe
 from lstmlab.training.run import Run, command_line, find_run, refuse_existing, versions
 from lstmlab.training.study import STUDIES, Study, StudyWriter, cores, find_study, started
@@ -309,7 +309,7 @@ def read_plan(path: Path) -> Plan:
 
 def go_on_with(study: Study, *, workers: int | None = None, watch: Onlooker = Onlooker()) -> StudyResult:
     """Train what is left of a study and write it up."""
-    left = sum(entry.run is None for entry in (*study.trials, *study.entries))
+    left = sum(undone(study, entry) for entry in (*study.trials, *study.entries))
     if left:
         # As many as there are cores for the threads the study began with: other threads would give other numbers.
         size = workers or min(fitting(left, None, _device(study.plan))[0], max(cores() // study.plan.threads, 1))

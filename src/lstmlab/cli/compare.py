@@ -181,13 +181,14 @@ def _result(
 def _again(what: str, workers: int | None, watch: "Onlooker") -> "StudyResult | Measured":
     """Go on with a study; what failed for want of something is tried again."""
     from lstmlab import studies
+    from lstmlab.training.comparing import undone
 
     found = studies.open_study(what)
     if isinstance(found, studies.Measured):
         found.report()
         return found
     study = found.study
-    left = sum(entry.run is None for entry in study.entries)
+    left = sum(undone(study, entry) for entry in study.entries)
     watch.say(f"Going on with {study.folder}: {counted(left, 'run')} of {len(study.entries)} left")
     return studies.go_on_with(study, workers=workers, watch=watch)
 

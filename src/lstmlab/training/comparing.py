@@ -10,6 +10,7 @@ from typing import Any
 from lstmlab.data.load import Watch
 from lstmlab.errors import InputError
 from lstmlab.training.crew import Crew
+from lstmlab.training.probe import asked
 from lstmlab.training.study import Entry, Study, StudyWriter, cores, how_to_go_on
 
 
@@ -62,10 +63,21 @@ def carry_out(study: Study, workers: int, watch: Onlooker = Onlooker()) -> Study
         return done
 
 
+def undone(study: Study, entry: Entry) -> bool:
+    """Whether a run has not ended, or was killed before it was asked the study's probe."""
+    return entry.run is None or (_probe(study, entry) is not None and not asked(entry.run))
+
+
+def _probe(study: Study, entry: Entry) -> str | None:
+    """What a run is scored on besides: only classifiers are, and none that tries a learning rate."""
+    classifies = study.plan.bases[entry.arm.base]["task"] == "classification"
+    return study.plan.probe if classifies and entry.rate is None else None
+
+
 def _work(writer: StudyWriter, study: Study, entries: Sequence[Entry], crew: Crew, watch: Onlooker) -> None:
     """One after another, the crew trains what is not done; a run that failed for want of something is tried again."""
     diverged = [entry for entry in entries if entry.failure is not None and entry.failure["kind"] == "diverged"]
-    todo = [entry for entry in entries if entry.run is None and entry not in diverged and not entry.arm.runs]
+    todo = [entry for entry in entries if undone(study, entry) and entry not in diverged and not entry.arm.runs]
     known = {str(entry.folder): entry for entry in todo}
     count = [len(entries) - len(todo)]
 
@@ -90,14 +102,13 @@ def _work(writer: StudyWriter, study: Study, entries: Sequence[Entry], crew: Cre
 
 
 def _job(study: Study, entry: Entry) -> dict[str, Any]:
-    tree = study.plan.bases[entry.arm.base]
     return {
         "folder": str(entry.folder),
         "name": entry.name,
-        "tree": tree,
+        "tree": study.plan.bases[entry.arm.base],
         "changes": study.recipe(entry),
         "blind": entry.rate is not None,
-        "probe": study.plan.probe if entry.rate is None and tree["task"] == "classification" else None,
+        "probe": _probe(study, entry),
     }
 
 

@@ -32,18 +32,23 @@ def read_probe(name: str) -> list[dict[str, str]]:
     return rows
 
 
+def asked(run: Run) -> bool:
+    """Whether a run has been asked a probe."""
+    return (run.folder / FILE).is_file()
+
+
 def write_probe(run: Run, name: str) -> None:
-    """What a run says of a probe, beside its other predictions. A run whose labels are others leaves it."""
+    """What a run says of a probe, beside its other predictions; not a row where its labels are others."""
     from lstmlab.training.inference import Predictor
 
-    rows = read_probe(name)
-    if (run.folder / FILE).is_file():
+    if asked(run):
         return
+    rows = read_probe(name)
     answers = Predictor.of(run, "cpu").predict([row["text"] for row in rows])
     known = set(answers[0].get("probabilities", {}))
-    if not {row["label"] for row in rows} <= known:
-        return
     told = [{**row, "prediction": answer["prediction"]} for row, answer in zip(rows, answers, strict=True)]
+    if not {row["label"] for row in rows} <= known:
+        told = []
     save(run.folder / FILE, b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in told))
 
 
