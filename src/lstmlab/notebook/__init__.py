@@ -89,10 +89,17 @@ def files(recipe: Recipe) -> dict[str, Path]:
     return {file.name: file.absolute() for file in files}
 
 
+def family_name(recipe: Recipe) -> str:
+    """Which of FAMILIES writes a recipe's notebook, where there is one: its task, and of which data."""
+    data: Any = recipe.data  # type: ignore[attr-defined]
+    return f"{recipe.task} of measurements" if getattr(data, "numeric", False) else recipe.task
+
+
 def _family(recipe: Recipe) -> Any:
-    if recipe.task not in FAMILIES:
-        raise InputError(f"no notebook for {recipe.task} yet; these have one: {', '.join(FAMILIES)}")
-    return FAMILIES[recipe.task]
+    name = family_name(recipe)
+    if name not in FAMILIES:
+        raise InputError(f"no notebook for {name} yet; these have one: {', '.join(FAMILIES)}")
+    return FAMILIES[name]
 
 
 def _header(recipe: Recipe, run: Run | None, quick: bool) -> str:
@@ -127,4 +134,4 @@ def _closing(family: Any, recipe: Recipe, run: Run | None) -> str:
     return comment("\n".join(told))
 
 
-__all__ = ["compose", "environment", "files", "smaller", "write"]
+__all__ = ["compose", "environment", "family_name", "files", "smaller", "write"]

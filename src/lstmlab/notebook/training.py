@@ -1,5 +1,6 @@
 """What a recipe says of training, as the templates' loop writes it out."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from lstmlab.notebook.layers import unwritten
@@ -19,7 +20,22 @@ SCHEDULES = {
 }
 
 
-def training_facts(settings: LoopSettings) -> dict[str, Any]:
+def loop_facts(settings: LoopSettings, scores: Sequence[str], measured: str, *, better: str = "") -> dict[str, Any]:
+    """What the loop needs. The first of `scores` is told beside the loss; `measured` is the call that gives the loss
+    and all of them on the validation part; the best epoch has the highest `better` of its row (by default: the score).
+    """
+    names = ", ".join(f'row["valid {name}"]' for name in ("loss", *scores))
+    return {
+        "has_valid": True,
+        "training": _training(settings),
+        "training_words": _words(settings),
+        "optimizer": _optimizer(settings.optimizer),
+        "score": {"name": scores[0], "valid": f"{names} = {measured}"},
+        "best_by": '-row["valid loss"]' if settings.best == "loss" else better or f'row["valid {scores[0]}"]',
+    }
+
+
+def _training(settings: LoopSettings) -> dict[str, Any]:
     """The budget and the batches. Raises InputError for what the loop of a notebook cannot yet do."""
     if settings.epochs is None:
         budget = "steps" if settings.steps is not None else "minutes"
@@ -32,7 +48,7 @@ def training_facts(settings: LoopSettings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in names}
 
 
-def optimizer_facts(settings: OptimizerSettings) -> dict[str, Any]:
+def _optimizer(settings: OptimizerSettings) -> dict[str, Any]:
     """The optimiser and its schedule."""
     betas = (settings.beta1, settings.beta2)
     decay = settings.weight_decay if settings.method != "adamw" or settings.weight_decay != 0.01 else None
@@ -45,7 +61,7 @@ def optimizer_facts(settings: OptimizerSettings) -> dict[str, Any]:
     }
 
 
-def training_words(settings: LoopSettings) -> str:
+def _words(settings: LoopSettings) -> str:
     """How it learns, in sentences for a Markdown cell."""
     optimizer = settings.optimizer
     told = [

@@ -32,7 +32,7 @@ def fill(template: str, values: Mapping[str, Any]) -> list[Cell]:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(py=literal, number=number, markdown=comment, indented=indented)
+    environment.filters.update(py=literal, number=number, markdown=comment, indented=indented, prefixed=prefixed)
     cells = from_percent(environment.get_template(template).render(values))
     return [replace(cell, source=spaced(cell.source)) if cell.kind == "code" else cell for cell in cells]
 
@@ -109,3 +109,8 @@ def comment(text: str) -> str:
 def indented(code: str) -> str:
     """Code of several lines that continues a line four blanks in."""
     return code.replace("\n", "\n    ")
+
+
+def prefixed(name: str, prefix: str) -> str:
+    """A name behind a prefix."""
+    return prefix + name

@@ -7,13 +7,12 @@ from lstmlab.baselines.words import TOKEN
 from lstmlab.data.datasets import named, synthetic
 from lstmlab.data.load import DataSettings, Watch
 from lstmlab.data.text import TextSettings
-from lstmlab.errors import InputError
 from lstmlab.nn import ratios
-from lstmlab.nn.classifier import ClassifierSettings
 from lstmlab.notebook import tokens
 from lstmlab.notebook.layers import layer_facts, layer_name, unwritten
-from lstmlab.notebook.sources import named_facts, table_facts
-from lstmlab.notebook.training import optimizer_facts, training_facts, training_words
+from lstmlab.notebook.sources import imports, label_parts, named_facts, table_facts
+from lstmlab.notebook.training import loop_facts
+from lstmlab.notebook.words import features_line, poolings
 from lstmlab.tasks.classification import ClassificationRecipe, TextClassification
 
 TEMPLATE = "classification.py.jinja"
@@ -68,23 +67,14 @@ def facts(recipe: ClassificationRecipe, quick: bool, watch: Watch = Watch()) -> 
     tokens.check(text, dataset.train.inputs)
     labels = sorted(set(dataset.train.targets))
     source = _source(data)
-    splits_test = "test" not in source["parts"]
-    splits_valid = "valid" not in source["parts"]
     longest, single = model.embedding.ratios, model.single_unit
     assert dataset.test is not None
     return {
         "data": {
             **source,
-            "splits": splits_test or splits_valid or data.limit is not None,
-            "splits_test": splits_test,
-            "splits_valid": splits_valid,
-            "test_fraction": data.test_fraction,
-            "valid_fraction": data.valid_fraction,
-            "limit": data.limit,
-            "test_step": max(len(dataset.test) // SMALL, 1) if quick else 1,
-            "parted": _parted(data, splits_test, splits_valid),
+            **label_parts(data, source["parts"], len(dataset.test), SMALL if quick else None, "texts"),
         },
-        "imports": _imports(source, settings.training.optimizer.average is not None, text),
+        "imports": _imports(source, text),
         "text": text,
         "text_words": _text_words(text),
         "pattern": tokens.pattern(text, dataset.train.inputs),
@@ -93,80 +83,57 @@ def facts(recipe: ClassificationRecipe, quick: bool, watch: Watch = Watch()) -> 
         "encoder": encoder,
         "cell": encoder["cell"],
         "model": model,
+        "single_unit": model.single_unit,
         "embedding": model.embedding,
         "ratios": longest,
         "hint_count": ratios.channels(longest, len(labels)) if longest else 0,
         "segment": model.segment_length,
-        "units": "2 H" if encoder["bidirectional"] else "H",
-        "cell_line": ("bidirectional " if encoder["bidirectional"] else "") + encoder["cell"]["title"],
         "pooling_line": f"{' and '.join(model.pooling)} over the tokens",
-        "features": _features(model),
+        "features": features_line(model.pooling, encoder["bidirectional"]),
         "outputs": 1 if single else len(labels),
         "outputs_code": "1" if single else "len(names)",
-        "model_words": _model_words(model),
+        "model_words": poolings(model, "text", "tokens"),
         "label_names": labels,
         "blind": math.log(len(labels)),
-        "confusion_size": min(max(len(labels) * 0.8 + 2.5, 4), 12),
+        "confusion_size": round(min(max(len(labels) * 0.8 + 2.5, 4), 12), 1),
         "examples": TRY.get("imdb" if source["kind"] == "mr" else source["kind"], ()),
-        "has_valid": True,
-        "training": training_facts(settings.training),
-        "training_words": training_words(settings.training),
-        "optimizer": optimizer_facts(settings.training.optimizer),
-        "score": {
-            "name": "accuracy",
-            "valid": 'row["valid loss"], row["valid accuracy"] = measure(scored, valid)',
-        },
-        "best_by": '-row["valid loss"]' if settings.training.best == "loss" else 'row["valid accuracy"]',
+        **loop_facts(settings.training, ["accuracy"], "measure(scored, valid)"),
     }
 
 
 def _check(recipe: ClassificationRecipe) -> None:
-    data = recipe.data
     if recipe.start is not None:
         raise unwritten("start=RUN, which begins with another run's weights", "start=null")
     if recipe.text.level == "subword":
         raise unwritten("text.level=subword for classification", "text.level=word or text.level=character")
-    if data.folds is not None:
-        raise unwritten("data.folds", "data.folds=null")
-    if data.numeric:
-        raise InputError("no notebook for sequences of numbers with a label yet; of texts with a label there is one")
 
 
 def _source(data: DataSettings) -> dict[str, Any]:
     """Where the texts come from, and which parts they bring."""
     if data.name == "parity":
         parts = ("train", "valid", "test")
-        return {"kind": "parity", "named": False, "parts": parts, "length": data.length, "count": data.count}
+        return {
+            "kind": "parity",
+            "named": False,
+            "made": True,
+            "parts": parts,
+            "length": data.length,
+            "count": data.count,
+        }
     if data.name in KINDS:
         chosen = named.NAMED[str(data.name)]
         return {**named_facts(chosen), "kind": KINDS[str(data.name)], "fine": data.name == "trec-qc-fine"}
     if data.name is not None:
         raise unwritten(f"the data set {data.name}", f"one of {', '.join([*KINDS, 'parity'])}")
-    return table_facts(data)
+    return {**table_facts(data), "text": data.text, "label": data.label}
 
 
-def _imports(source: dict[str, Any], averaged: bool, text: TextSettings) -> list[str]:
+def _imports(source: dict[str, Any], text: TextSettings) -> list[str]:
     """What the notebook imports of Python's own library."""
     kind = source["kind"]
-    names = {"copy", "math", "textwrap"} | ({"re"} if text.level == "word" or kind == "trec" else set())
-    names |= {"hashlib", "os", "urllib.request"} if source["named"] else set()
+    names = {"copy", "textwrap"} | ({"re"} if text.level == "word" or kind == "trec" else set())
     names |= {"imdb": {"tarfile"}, "mr": {"tarfile"}, "trec": {"zipfile"}, "parity": {"hashlib"}}.get(kind, set())
-    names |= {"lines": {"json"}, "table": {"csv"}}.get(kind, set())
-    froms = ["from collections import Counter", "from dataclasses import dataclass"]
-    return (
-        [f"import {name}" for name in sorted(names)]
-        + froms
-        + ([] if kind == "parity" else ["from pathlib import Path"])
-    )
-
-
-def _parted(data: DataSettings, splits_test: bool, splits_valid: bool) -> str:
-    told = []
-    if splits_test:
-        told.append(f"{data.test_fraction:.0%} of the texts are set aside for testing")
-    if splits_valid:
-        told.append(f"{data.valid_fraction:.0%} of the training part for validation")
-    return f"Here {' and '.join(told)}, with every label in proportion." if told else ""
+    return imports(source, names, ["from collections import Counter", "from dataclasses import dataclass"])
 
 
 def _text_words(text: TextSettings) -> dict[str, str]:
@@ -192,32 +159,3 @@ def _cut(text: TextSettings) -> str:
     if text.first is not None and text.last is not None:
         raise unwritten("text.first together with text.last", "one of them")
     return f"[:{text.first}]" if text.first else f"[-{text.last}:]" if text.last else ""
-
-
-def _features(model: ClassifierSettings) -> str:
-    count = len(model.pooling) * (2 if model.encoder.bidirectional else 1)
-    return f"{count} H" if count > 1 else "H"
-
-
-POOLINGS = {
-    "max": "**max** over tokens keeps the largest value of each unit: whether something was seen anywhere in the text",
-    "mean": "**mean** over tokens keeps how much of it there is on the whole",
-    "last": "the **last** output is what the network knows once it has read everything",
-    "attention": "**attention** is a mean in which a learned query decides how much each token counts",
-}
-
-
-def _model_words(model: ClassifierSettings) -> list[str]:
-    told = [f"{POOLINGS[kind]};" for kind in model.pooling]
-    if model.embedding.word_dropout:
-        told.append(
-            f"**word dropout**: in training {model.embedding.word_dropout:.0%} of the tokens lose their vector, so "
-            "that the network cannot lean on a few words it knows by heart;"
-        )
-    if model.dropout:
-        told.append(
-            f"**dropout**: in training {model.dropout:.0%} of the features are set to zero at random, which keeps the "
-            "network from relying on any single one;"
-        )
-    told[-1] = told[-1].rstrip(";") + "."
-    return told

@@ -12,8 +12,8 @@ from lstmlab.data.load import Watch
 from lstmlab.data.panel import Panel
 from lstmlab.data.series_settings import MADE, SeriesSettings
 from lstmlab.notebook.layers import layer_facts, layer_name, refuse, unwritten
-from lstmlab.notebook.sources import named_facts
-from lstmlab.notebook.training import optimizer_facts, training_facts, training_words
+from lstmlab.notebook.sources import encoding, imports, named_facts
+from lstmlab.notebook.training import loop_facts
 from lstmlab.tasks.forecasting import Forecasting, ForecastingRecipe
 
 TEMPLATE = "forecasting.py.jinja"
@@ -58,6 +58,7 @@ def facts(recipe: ForecastingRecipe, quick: bool, watch: Watch = Watch()) -> dic
     dataset = Forecasting.load(recipe, watch)
     train: Any = dataset.train
     source = _series(data, train.panel)
+    kept = dataset.valid is not None or settings.training.optimizer.average is not None
     valid_rows, test_rows = _rows(data, len(train.panel.lines[0]))
     return {
         "steps": recipe.steps,
@@ -69,21 +70,14 @@ def facts(recipe: ForecastingRecipe, quick: bool, watch: Watch = Watch()) -> dic
             "valid_rows": valid_rows,
             "test_rows": test_rows,
         },
-        "imports": _imports(source, dataset.valid is not None or settings.training.optimizer.average is not None),
-        "has_valid": dataset.valid is not None,
+        "imports": imports(source, ["copy"] if kept else []),
         "season": Forecasting.prepare(recipe, dataset, watch).rivals.season,
         "has_copy": data.name != "sine",
         "encoder": encoder,
         "cell": encoder["cell"],
         "model": model,
-        "training": training_facts(settings.training),
-        "training_words": training_words(settings.training),
-        "optimizer": optimizer_facts(settings.training.optimizer),
-        "score": {
-            "name": "mae",
-            "valid": 'row["valid loss"], row["valid mae"] = validate(scored)',
-        },
-        "best_by": '-row["valid loss"]' if settings.training.best == "loss" else '-row["valid mae"]',
+        **loop_facts(settings.training, ["mae"], "validate(scored)", better='-row["valid mae"]'),
+        "has_valid": dataset.valid is not None,
     }
 
 
@@ -120,8 +114,7 @@ def _series(data: SeriesSettings, panel: Panel) -> dict[str, Any]:
         if data.valid is not None or data.test is not None:
             raise unwritten("parts in files of their own", "a single file")
         paths = [Path(str(data.path))]
-        encoding = "utf-8-sig" if data.encoding.lower() in ("utf-8", "utf8") else data.encoding
-        found = {"named": False, "files": [paths[0].name], "encoding": encoding}
+        found = {"named": False, "files": [paths[0].name], "encoding": encoding(data)}
     if any(path.suffix.lower() not in (".csv", ".tsv") for path in paths):
         raise unwritten(f"{what} in {paths[0].name}", "a .csv file")
     text = paths[0].read_text(encoding=found["encoding"])
@@ -133,20 +126,13 @@ def _series(data: SeriesSettings, panel: Panel) -> dict[str, Any]:
     return {**found, "kind": "table", "made": False, "target": column, "delimiter": told, "unit": column}
 
 
-def _agrees(paths: list[Path], encoding: str, delimiter: str, column: str, panel: Panel) -> bool:
+def _agrees(paths: list[Path], coding: str, delimiter: str, column: str, panel: Panel) -> bool:
     """Whether the rows as they stand are the series."""
     values: list[float] = []
     try:
         for path in paths:
-            with path.open(encoding=encoding, newline="") as file:
+            with path.open(encoding=coding, newline="") as file:
                 values += [float(row[column].replace(",", "")) for row in csv.DictReader(file, delimiter=delimiter)]
     except (ValueError, KeyError, AttributeError, TypeError):
         return False
     return np.array_equal(values, panel.lines[0].values[:, 0])
-
-
-def _imports(source: dict[str, Any], kept: bool) -> list[str]:
-    names = {"math", *(["copy"] if kept else [])}
-    names |= set() if source["made"] else {"csv"}
-    names |= {"hashlib", "os", "urllib.request"} if source["named"] else set()
-    return [f"import {name}" for name in sorted(names)] + ([] if source["made"] else ["from pathlib import Path"])

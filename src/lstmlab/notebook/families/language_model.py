@@ -9,11 +9,12 @@ from lstmlab.data.load import Watch
 from lstmlab.data.prose import ProseData
 from lstmlab.notebook import tokens
 from lstmlab.notebook.layers import layer_facts, layer_name, refuse, unwritten
-from lstmlab.notebook.sources import named_facts
-from lstmlab.notebook.training import optimizer_facts, training_facts, training_words
+from lstmlab.notebook.sources import encoding, imports, named_facts
+from lstmlab.notebook.training import loop_facts
 from lstmlab.tasks.language_model import LanguageModelling, LanguageModelRecipe
 
 TEMPLATE = "language_model.py.jinja"
+FROMS = ("from collections import Counter, defaultdict",)
 SMALL = {"data.limit": 4000, "model.encoder.hidden_size": 128}
 
 
@@ -51,7 +52,7 @@ def facts(recipe: LanguageModelRecipe, quick: bool, watch: Watch = Watch()) -> d
     refuse(model, ("output",), "model")
     if model.encoder.num_layers > 1 and model.encoder.dropout:
         raise unwritten("model.encoder.dropout between layers of a language model", "encoder.dropout=0")
-    encoder = layer_facts(model.encoder)
+    encoder = layer_facts(model.encoder, handed_over=True)
     source = _source(recipe.data)
     dataset = LanguageModelling.load(recipe, watch)
     tokens.check(text, dataset.train.inputs)
@@ -62,7 +63,7 @@ def facts(recipe: LanguageModelRecipe, quick: bool, watch: Watch = Watch()) -> d
             **source,
             **{name: getattr(recipe.data, name) for name in ("test_fraction", "valid_fraction", "limit")},
         },
-        "imports": _imports(source, characters),
+        "imports": imports(source, ["copy"] if characters else ["copy", "re"], FROMS),
         "text": text,
         "pattern": tokens.pattern(text, dataset.train.inputs),
         "unit": "character" if characters else "word",
@@ -83,15 +84,7 @@ def facts(recipe: LanguageModelRecipe, quick: bool, watch: Watch = Watch()) -> d
         "passage_shown": 90 if characters else 50,
         "cold": 128 if characters else 64,
         "cold_length": 300 if characters else 100,
-        "has_valid": True,
-        "training": training_facts(settings.training),
-        "training_words": training_words(settings.training),
-        "optimizer": optimizer_facts(settings.training.optimizer),
-        "score": {
-            "name": "token accuracy",
-            "valid": 'row["valid loss"], row["valid token accuracy"] = measure(scored, valid_ids)',
-        },
-        "best_by": '-row["valid loss"]',
+        **loop_facts(settings.training, ["token accuracy"], "measure(scored, valid_ids)", better='-row["valid loss"]'),
     }
 
 
@@ -108,15 +101,4 @@ def _source(data: ProseData) -> dict[str, Any]:
         raise unwritten("a text in several files", "a single text file")
     if path.suffix.lower() == ".gz":
         raise unwritten(f"data in {path.name}", "a plain text file")
-    encoding = "utf-8-sig" if data.encoding.lower() in ("utf-8", "utf8") else data.encoding
-    return {"named": False, "file": Path(path).name, "encoding": encoding}
-
-
-def _imports(source: dict[str, Any], characters: bool) -> list[str]:
-    names = {"copy", "math"} | (set() if characters else {"re"})
-    names |= {"hashlib", "os", "urllib.request"} if source["named"] else set()
-    return [
-        *(f"import {name}" for name in sorted(names)),
-        "from collections import Counter, defaultdict",
-        "from pathlib import Path",
-    ]
+    return {"named": False, "file": Path(path).name, "encoding": encoding(data)}

@@ -1,7 +1,6 @@
 """The notebook of a tagger of words."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 from lstmlab.data.contents import read_text
@@ -10,11 +9,12 @@ from lstmlab.data.datasets.tagged import CONLLU
 from lstmlab.data.load import Watch
 from lstmlab.data.tagging import TaggingData
 from lstmlab.notebook.layers import layer_facts, layer_name, refuse, unwritten
-from lstmlab.notebook.sources import named_facts
-from lstmlab.notebook.training import optimizer_facts, training_facts, training_words
+from lstmlab.notebook.sources import imports, named_facts, own_files, part_facts
+from lstmlab.notebook.training import loop_facts
 from lstmlab.tasks.tagging import Tagging, TaggingRecipe
 
 TEMPLATE = "tagging.py.jinja"
+FROMS = ("from collections import Counter, defaultdict", "from dataclasses import dataclass")
 SMALL = 800
 """Sentences at the small size."""
 
@@ -69,18 +69,12 @@ def facts(recipe: TaggingRecipe, quick: bool, watch: Watch = Watch()) -> dict[st
     beside = [model.words.shape_size] * bool(model.words.shape_size) + [model.words.suffix_size] * len(suffixes)
     sizes = [model.words.size, *beside]
     assert dataset.test is not None
-    parts = source["parts"]
-    draws = "test" not in parts or "valid" not in parts or recipe.data.limit is not None
     return {
         "data": {
             **source,
-            **{name: getattr(recipe.data, name) for name in ("test_fraction", "valid_fraction", "limit")},
-            "draws": draws,
-            "splits_test": "test" not in parts,
-            "splits_valid": "valid" not in parts,
-            "test_step": max(len(dataset.test) // 500, 1) if quick else 1,
+            **part_facts(recipe.data, source["parts"], len(dataset.test), 500 if quick else None),
         },
-        "imports": _imports(source),
+        "imports": imports(source, ("copy", "re"), FROMS),
         "words": words,
         "suffixes": suffixes,
         "vectors": model.words,
@@ -90,23 +84,13 @@ def facts(recipe: TaggingRecipe, quick: bool, watch: Watch = Watch()) -> dict[st
         "width": sum(sizes) + (2 * letters.hidden_size if letters else 0),
         "encoder": encoder,
         "cell": encoder["cell"],
-        "cell_line": ("bidirectional " if encoder["bidirectional"] else "") + encoder["cell"]["title"],
-        "units": "2 H" if encoder["bidirectional"] else "H",
         "model": model,
         "crf": model.output == "crf",
         "tag_count": len(task.tags),
         "blind": math.log(len(task.tags)),
         "figure": min(max(len(task.tags) * 0.4 + 2, 4), 10),
         "example": "Marie reads a strange letter in Lyon today .",
-        "has_valid": True,
-        "training": training_facts(settings.training),
-        "training_words": training_words(settings.training),
-        "optimizer": optimizer_facts(settings.training.optimizer),
-        "score": {
-            "name": "accuracy",
-            "valid": 'row["valid loss"], row["valid accuracy"] = measure(scored, valid_part)',
-        },
-        "best_by": '-row["valid loss"]' if settings.training.best == "loss" else 'row["valid accuracy"]',
+        **loop_facts(settings.training, ["accuracy"], "measure(scored, valid_part)"),
     }
 
 
@@ -118,11 +102,9 @@ def _source(data: TaggingData) -> dict[str, Any]:
             raise unwritten(f"the data set {data.name}", "data.name=ud-english-ewt")
         tag = CONLLU.index(data.label or "upos")
         return {**named_facts(chosen), "universal": True, "word_at": 1, "tag_at": tag, "encoding": "utf-8"}
-    files = data.files()
-    path = files["train"]
+    told, path = own_files(data), data.files()["train"]
     if path.suffix.lower() not in (".conll", ".tsv", ".txt", ".conllu"):
         raise unwritten(f"data in {path.name}", "a file of columns (.conll, .tsv, .conllu)")
-    encoding = "utf-8-sig" if data.encoding.lower() in ("utf-8", "utf8") else data.encoding
     first = next(
         line for line in read_text(path, encoding=data.encoding).split("\n") if line.strip() and line[0] != "#"
     )
@@ -132,24 +114,4 @@ def _source(data: TaggingData) -> dict[str, Any]:
     else:
         width = len(first.split("\t") if "\t" in first else first.split())
         places = (int(data.text or 1) - 1, int(data.label or width) - 1)
-    return {
-        "named": False,
-        "file": Path(path).name,
-        "others": [(part, file.name) for part, file in files.items() if part != "train"],
-        "parts": tuple(files),
-        "encoding": encoding,
-        "universal": universal,
-        "tabs": "\t" in first,
-        "word_at": places[0],
-        "tag_at": places[1],
-    }
-
-
-def _imports(source: dict[str, Any]) -> list[str]:
-    names = {"copy", "math", "re"} | ({"hashlib", "os", "urllib.request"} if source["named"] else set())
-    return [
-        *(f"import {name}" for name in sorted(names)),
-        "from collections import Counter, defaultdict",
-        "from dataclasses import dataclass",
-        "from pathlib import Path",
-    ]
+    return {**told, "universal": universal, "tabs": "\t" in first, "word_at": places[0], "tag_at": places[1]}

@@ -11,8 +11,8 @@ from lstmlab.data.load import Watch
 from lstmlab.nn.encoder_decoder import EncoderDecoderSettings
 from lstmlab.notebook import tokens
 from lstmlab.notebook.layers import layer_facts, layer_name, refuse, unwritten
-from lstmlab.notebook.sources import named_facts, pair_facts
-from lstmlab.notebook.training import optimizer_facts, training_facts, training_words
+from lstmlab.notebook.sources import imports, named_facts, pair_facts, part_facts
+from lstmlab.notebook.training import loop_facts
 from lstmlab.tasks.seq2seq import Translation, TranslationRecipe
 
 TEMPLATE = "translation.py.jinja"
@@ -22,6 +22,7 @@ TRY = {
     "tatoeba": ("I am tired.", "Where is the station?", "She gave me a good book."),
     "multi30k": ("A man is riding a bike.", "Two children are playing in the snow."),
 }
+MEASURED = 'measure(scored, valid_ids)\n    row["valid bleu"] = glance(scored)'
 SMALL, BEAMED = 2000, 500
 """Pairs at the small size; test sentences that beam search sees."""
 
@@ -66,7 +67,8 @@ def facts(recipe: TranslationRecipe, quick: bool, watch: Watch = Watch()) -> dic
     settings: Any = recipe
     model, text = recipe.model, recipe.text
     _check(recipe)
-    encoder, decoder = layer_facts(model.encoder), layer_facts(model.decoder.stack(model.encoder), "model.decoder")
+    encoder = layer_facts(model.encoder, handed_over=True)
+    decoder = layer_facts(model.decoder.stack(model.encoder), "model.decoder", handed_over=True)
     dataset = Translation.load(recipe, watch)
     both = [*dataset.train.inputs, *dataset.train.targets]
     tokens.check(text, both)
@@ -79,12 +81,8 @@ def facts(recipe: TranslationRecipe, quick: bool, watch: Watch = Watch()) -> dic
         **shape,
         "data": {
             **source,
-            **{name: getattr(recipe.data, name) for name in ("test_fraction", "valid_fraction", "limit")},
-            "splits": "test" not in source["parts"] or "valid" not in source["parts"],
-            "splits_test": "test" not in source["parts"],
-            "splits_valid": "valid" not in source["parts"],
+            **part_facts(recipe.data, source["parts"], len(dataset.test), 500 if quick else None),
             "drops": recipe.data.drop_repeated,
-            "test_step": max(len(dataset.test) // 500, 1) if quick else 1,
         },
         "imports": _imports(source, recipe),
         "text": text,
@@ -100,16 +98,7 @@ def facts(recipe: TranslationRecipe, quick: bool, watch: Watch = Watch()) -> dic
         "beam_most": 200 if quick else BEAMED,
         "glance": recipe.glance,
         "examples": TRY.get(source["kind"], ()) if source.get("direction") == ("en", source.get("target")) else (),
-        "has_valid": True,
-        "training": training_facts(settings.training),
-        "training_words": training_words(settings.training),
-        "optimizer": optimizer_facts(settings.training.optimizer),
-        "score": {
-            "name": "token accuracy",
-            "valid": 'row["valid loss"], row["valid token accuracy"] = measure(scored, valid_ids)\n'
-            '    row["valid bleu"] = glance(scored)',
-        },
-        "best_by": '-row["valid loss"]' if settings.training.best == "loss" else 'row["valid bleu"]',
+        **loop_facts(settings.training, ["token accuracy"], MEASURED, better='row["valid bleu"]'),
     }
 
 
@@ -189,6 +178,7 @@ def _source(recipe: TranslationRecipe) -> dict[str, Any]:
         return {
             "kind": "phrases",
             "named": False,
+            "made": True,
             "packed": packed,
             "parts": ("train", "valid", "test"),
             **direction,
@@ -203,13 +193,9 @@ def _source(recipe: TranslationRecipe) -> dict[str, Any]:
 
 
 def _imports(source: dict[str, Any], recipe: TranslationRecipe) -> list[str]:
-    names = {"copy", "math", "re"}
     parted = "test" not in source["parts"] or "valid" not in source["parts"]
-    names |= {"unicodedata"} if parted or recipe.data.drop_repeated else set()
-    names |= {"hashlib"} if parted or source.get("pinned") else set()
-    names |= {"os", "urllib.request"} if source["named"] else set()
+    names = {"copy", "re"} | ({"unicodedata"} if parted or recipe.data.drop_repeated else set())
+    names |= {"hashlib"} if parted else set()
     names |= {"phrases": {"base64", "zlib"}, "tatoeba": {"zipfile"}, "multi30k": {"gzip"}}.get(source["kind"], set())
-    names |= {"csv"} if source["kind"] == "table" else set()
     names |= {"heapq"} if recipe.text.level == "subword" else set()
-    paths = [] if source["kind"] == "phrases" else ["from pathlib import Path"]
-    return [f"import {name}" for name in sorted(names)] + ["from collections import Counter, defaultdict", *paths]
+    return imports(source, names, ["from collections import Counter, defaultdict"])
