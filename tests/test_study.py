@@ -449,6 +449,27 @@ def test_a_run_of_other_labels_is_asked_a_probe_once(tmp_path: Path, monkeypatch
     assert read_answers(Run(tmp_path)) == []
 
 
+def test_a_rate_found_better_once_an_arm_has_begun_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unwritten: None
+) -> None:
+    study = fake_studies.study(tmp_path / "s", {"a": [0.5], "b": []}, rates=(0.003, 0.01))
+    begun = study.folder / "runs" / "a" / "seed-0" / "recipe.yaml"
+    begun.write_text("task: classification\ntraining: {optimizer: {learning_rate: 0.01}}\n")
+    for place, right in (("a/rate-0.003", 0.9), ("a/rate-0.01", 0.6), ("b/rate-0.003", 0.9)):
+        fake_studies.run(study.folder / "search" / place, right, 0)
+    a, b = study.plan.arms
+    assert (study.rate(a), study.rate(b)) == (0.01, 0.003)
+    # Nor is it tried again, where it failed before.
+    (study.folder / "search" / "a" / "rate-0.003" / "metrics.json").unlink()
+    given: list[Any] = []
+    monkeypatch.setattr(Crew, "work", lambda _, jobs, *others: given.extend(jobs) or True)
+    studies.go_on_with(study.fresh())
+    assert [job["name"] for job in given] == ["b, rate 0.01", "b, seed 0"]
+    assert given[1]["changes"]["training.optimizer.learning_rate"] == 0.003
+    begun.unlink()
+    assert study.fresh().rate(a) == 0.01
+
+
 def test_damaged_studies_are_told(tmp_path: Path) -> None:
     made = StudyWriter.create(tmp_path, "parity", plan(over={"cell": ["rnn", "gru"]}), {"started": "2026-02-03"}, None)
     (made.folder / "failures.json").write_text("[")

@@ -65,7 +65,10 @@ def carry_out(study: Study, workers: int, watch: Onlooker = Onlooker()) -> Study
 
 def undone(study: Study, entry: Entry) -> bool:
     """Whether a run has not ended, or was killed before it was asked the study's probe."""
-    return entry.run is None or (_probe(study, entry) is not None and not asked(entry.run))
+    if entry.run is None:
+        # Trying a learning rate comes too late once its arm has begun with another.
+        return entry.rate is None or study.begun(entry.arm) is None
+    return _probe(study, entry) is not None and not asked(entry.run)
 
 
 def _probe(study: Study, entry: Entry) -> str | None:

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -112,28 +112,30 @@ class Study:
 
     def runs(self, arm: Arm) -> dict[int, Run]:
         """Seed → finished run of an arm; of a twin the runs it shares."""
-        same = arm.twin or arm.name
-        found = [entry for entry in self.entries if (entry.arm.base, entry.arm.name) == (arm.base, same)]
-        return {entry.seed: entry.run for entry in found if entry.run is not None}
+        return {entry.seed: entry.run for entry in _with(arm, self.entries) if entry.run is not None}
 
     def tried(self, arm: Arm) -> dict[float, float]:
         """Learning rate → the main score on validation, of the rates tried for an arm so far."""
-        same = arm.twin or arm.name
         found = {}
-        for entry in self.trials:
-            if (
-                (entry.arm.base, entry.arm.name) == (arm.base, same)
-                and entry.rate is not None
-                and entry.run is not None
-            ):
+        for entry in _with(arm, self.trials):
+            if entry.rate is not None and entry.run is not None:
                 score = main_score(entry.run)
                 value = entry.run.metrics["valid"].get(score)
                 if value is not None:
                     found[entry.rate] = float(value)
         return found
 
+    def begun(self, arm: Arm) -> Run | None:
+        """The first run of an arm that has begun; None before."""
+        found = [entry for entry in _with(arm, self.entries) if (entry.folder / "recipe.yaml").is_file()]
+        return next((entry.run or Run(entry.folder) for entry in found), None)
+
     def rate(self, arm: Arm) -> float | None:
-        """The learning rate chosen for an arm by validation; the smallest of equals. None where none was tried."""
+        """The learning rate chosen for an arm by validation, the smallest of equals; once it has begun, the one it has
+        begun with. None where none was tried."""
+        begun = self.begun(arm) if self.plan.rates else None
+        if begun is not None:
+            return float(begun.recipe["training"]["optimizer"]["learning_rate"])
         tried = self.tried(arm)
         if not tried:
             return None
@@ -166,6 +168,12 @@ class Study:
         place = f"search/{self._place(arm)}/rate-{rate:g}"
         failure = self.failures.get(place)
         return Entry(arm, self.plan.search_seed, self.folder / place, failure, rate, self.plan.several)
+
+
+def _with(arm: Arm, entries: Sequence[Entry]) -> list[Entry]:
+    """Those of an arm; of a twin those it shares."""
+    same = arm.twin or arm.name
+    return [entry for entry in entries if (entry.arm.base, entry.arm.name) == (arm.base, same)]
 
 
 def main_score(run: Run) -> str:
