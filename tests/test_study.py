@@ -32,7 +32,7 @@ from lstmlab.training.arms import (
 from lstmlab.training.comparing import Interrupted, Onlooker, carry_out, fitting
 from lstmlab.training.crew import Crew
 from lstmlab.training.probe import asked, read_answers, write_probe
-from lstmlab.training.run import Run
+from lstmlab.training.run import Run, main_score
 from lstmlab.training.study import Study, StudyWriter, find_study, is_study
 
 TINY: dict[str, Any] = {"epochs": 2, "data.count": 60, "hidden_size": 4, "batch_size": 16}
@@ -468,6 +468,15 @@ def test_a_rate_found_better_once_an_arm_has_begun_is_not_taken(
     assert given[1]["changes"]["training.optimizer.learning_rate"] == 0.003
     begun.unlink()
     assert study.fresh().rate(a) == 0.01
+
+
+def test_the_main_score_is_the_same_where_it_is_undefined() -> None:
+    """Another score in its place would be compared with those of the other runs."""
+    run = Run(Path("nowhere"))
+    run.__dict__.update(recipe={"task": "tagging"}, metrics={"valid": {"accuracy": 0.5, "span_f1": None}})
+    assert main_score(run) == "span_f1"
+    run.metrics["test"] = {"accuracy": 0.5}
+    assert main_score(run) == "accuracy"
 
 
 def test_damaged_studies_are_told(tmp_path: Path) -> None:

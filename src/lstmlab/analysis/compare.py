@@ -15,7 +15,8 @@ from lstmlab.report import Document, Section, Table, excerpt
 from lstmlab.report.text import Value
 from lstmlab.training.arms import Plan, slug
 from lstmlab.training.experiment import BUDGET
-from lstmlab.training.study import Entry, Study, json_word, main_score
+from lstmlab.training.run import main_score
+from lstmlab.training.study import Entry, Study, json_word
 
 MOST_TOLD = 6
 """Verdicts that are told one by one."""
@@ -308,10 +309,9 @@ def _scores_table(contest: Contest) -> Table:
     shown = [name for name in ("macro_f1", "span_f1", "rmse", "chrf") if name != kind.name]
     shown = [name for name in shown if contest.first.metrics["test"].get(name) is not None][:1]
     for one in contest.contenders:
-        valid = [value for value in one.valid.values()]
         others = [_mean_of(one, name) for name in shown]
         rows.append([
-            excerpt(one.name, 60), shown_mean(kind, one.mean), *others, _valid_mean(contest, valid), one.parameters,
+            excerpt(one.name, 60), shown_mean(kind, one.mean), *others, _valid_mean(contest, one), one.parameters,
             f"{one.seconds:.1f}", len(one.test),
         ])  # fmt: skip
     for twin in contest.twins:
@@ -330,7 +330,8 @@ def _scores_table(contest: Contest) -> Table:
     return Table("Scores on the test part, beside the cost.", columns, rows, note)
 
 
-def _valid_mean(contest: Contest, scores: Sequence[float]) -> Value:
+def _valid_mean(contest: Contest, one: Contender) -> Value:
+    scores = one.valid.values()
     if not scores:
         return None
     return f"{contest.kind.scale * sum(scores) / len(scores):.{digits(contest.kind)}f}"

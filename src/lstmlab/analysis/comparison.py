@@ -9,8 +9,7 @@ from lstmlab import metrics
 from lstmlab.analysis.outputs import Outputs, target_tokens
 from lstmlab.metrics import SCORES, format_score
 from lstmlab.report import excerpt
-from lstmlab.tasks import TASKS
-from lstmlab.training.run import Run
+from lstmlab.training.run import Run, main_score
 
 THINGS = {
     "forecasting": ("window", "windows"),
@@ -123,12 +122,6 @@ def _count(run: Run) -> int:
     """Test examples; of series windows, of running text tokens."""
     details = run.metrics.get("details", {})
     return int(next((details[name] for name in ("windows", "tokens") if name in details), len(run.predictions)))
-
-
-def main_score(run: Run) -> str:
-    """The score a summary names first."""
-    scores = TASKS[run.recipe["task"]].main_scores
-    return next((name for name in scores if name in run.metrics.get("test", {})), scores[-1])
 
 
 def score_name(score: str) -> str:

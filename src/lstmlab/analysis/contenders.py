@@ -16,8 +16,8 @@ from lstmlab.errors import InputError
 from lstmlab.metrics import SCORES, Score
 from lstmlab.metrics.significance import Estimate, mean_interval
 from lstmlab.training.arms import Arm
-from lstmlab.training.run import Run
-from lstmlab.training.study import Study, main_score
+from lstmlab.training.run import Run, main_score
+from lstmlab.training.study import Study
 
 
 @dataclass(frozen=True)

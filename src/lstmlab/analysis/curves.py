@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 
 from lstmlab.analysis.architecture import PAIRS
-from lstmlab.analysis.comparison import main_score
 from lstmlab.analysis.outputs import target_tokens
 from lstmlab.analysis.verdict import Curves, History, Known, Observation, Verdict, series, verdict
 from lstmlab.metrics import SCORES
 from lstmlab.report import Figure, Section, number
-from lstmlab.training.run import Run
+from lstmlab.training.run import Run, main_score
 
 __all__ = ["Curves", "Known", "Observation", "Verdict", "judge", "known", "section", "series", "verdict"]
 

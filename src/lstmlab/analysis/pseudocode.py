@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from lstmlab.analysis.architecture import CELLS, PAIRS, encoder_words, listed, search_words, setting
-from lstmlab.analysis.comparison import main_score, score_name
+from lstmlab.analysis.comparison import score_name
 from lstmlab.report import Section, excerpt
 from lstmlab.training.loop import LoopSettings, epoch_line
 from lstmlab.training.questions import measured
-from lstmlab.training.run import Run
+from lstmlab.training.run import Run, main_score
 
 PRINTED = 10
 """Epochs whose lines are shown, at most."""

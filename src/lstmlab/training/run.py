@@ -25,6 +25,7 @@ from lstmlab import recipe as recipes
 from lstmlab.data.corpus import Source
 from lstmlab.disk import save
 from lstmlab.errors import Damaged, InputError, nearest
+from lstmlab.tasks import TASKS
 from lstmlab.training import checkpoint
 
 try:
@@ -169,6 +170,13 @@ class Run:
                 f"{self.folder}: no {name}; the run is unfinished: lstmlab resume {shlex.quote(str(self.folder))}"
             )
         return read_object(path)
+
+
+def main_score(run: Run) -> str:
+    """The score a summary of a run names first, defined or not; of its validation part where it has no test part."""
+    scores = TASKS[run.recipe["task"]].main_scores
+    known = run.metrics.get("test") or run.metrics.get("valid", {})
+    return next((name for name in scores if name in known), scores[-1])
 
 
 class RunWriter:

@@ -18,9 +18,8 @@ from lstmlab.disk import save
 from lstmlab.errors import InputError, nearest
 from lstmlab.metrics import SCORES
 from lstmlab.recipe import Settings
-from lstmlab.tasks import TASKS
 from lstmlab.training.arms import RATE, Arm, Plan, slug
-from lstmlab.training.run import Run, new_folder, read_object
+from lstmlab.training.run import Run, main_score, new_folder, read_object
 
 try:
     import fcntl
@@ -174,13 +173,6 @@ def _with(arm: Arm, entries: Sequence[Entry]) -> list[Entry]:
     """Those of an arm; of a twin those it shares."""
     same = arm.twin or arm.name
     return [entry for entry in entries if (entry.arm.base, entry.arm.name) == (arm.base, same)]
-
-
-def main_score(run: Run) -> str:
-    """The score a summary of a run names first, by its validation part where it has no test part."""
-    scores = TASKS[run.recipe["task"]].main_scores
-    known = run.metrics.get("test") or run.metrics.get("valid", {})
-    return next((name for name in scores if known.get(name) is not None), scores[-1])
 
 
 class StudyWriter:
