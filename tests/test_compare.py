@@ -8,9 +8,10 @@ import pytest
 import fake_studies
 import lstmlab
 from lstmlab import studies
-from lstmlab.analysis import ablation, claims, compare, duels
+from lstmlab.analysis import ablation, claims
 from lstmlab.analysis.arm_lengths import Lengths, growth
-from lstmlab.analysis.contenders import Contest
+from lstmlab.analysis.compare import Findings
+from lstmlab.analysis.contest import Contest
 from lstmlab.analysis.gather import gather
 from lstmlab.errors import InputError
 from lstmlab.report import Section, unlabelled, write
@@ -30,7 +31,7 @@ CLEAR = {
 
 
 def told(study: Study) -> str:
-    return " ".join(compare.verdicts(study))
+    return " ".join(Findings(study).verdicts())
 
 
 def test_a_clear_winner_and_two_that_are_alike(tmp_path: Path) -> None:
@@ -39,7 +40,7 @@ def test_a_clear_winner_and_two_that_are_alike(tmp_path: Path) -> None:
     assert "lstm beats rnn by" in said
     assert "gru beats rnn by" in said
     assert "cannot be told apart" in said
-    found = {(one.better.name, one.worse.name): one for one in duels.duels(Contest.of(study, "base"))}
+    found = {(one.better.name, one.worse.name): one for one in Contest.of(study, "base").duels}
     assert found[("lstm", "rnn")].proven
     assert found[("lstm", "rnn")].lead.mean == pytest.approx(0.1, abs=0.005)
     assert found[("lstm", "rnn")].p >= found[("lstm", "rnn")].raw
@@ -49,7 +50,7 @@ def test_a_clear_winner_and_two_that_are_alike(tmp_path: Path) -> None:
 
 def test_an_arm_that_ended_once_hides_no_other_pair(tmp_path: Path) -> None:
     study = fake_studies.study(tmp_path / "s", {**CLEAR, "wild": [0.4]})
-    found = {frozenset((one.better.name, one.worse.name)): one for one in duels.duels(Contest.of(study, "base"))}
+    found = {frozenset((one.better.name, one.worse.name)): one for one in Contest.of(study, "base").duels}
     assert found[frozenset(("lstm", "rnn"))].proven
     assert found[frozenset(("lstm", "rnn"))].examples < 0.05
     assert not found[frozenset(("lstm", "wild"))].proven
@@ -61,7 +62,7 @@ def test_examples_that_speak_for_the_other_arm_prove_no_lead(tmp_path: Path) -> 
     contest = Contest.of(fake_studies.study(tmp_path / "s", {"a": [0.80, 0.82, 0.81], "b": [0.60, 0.61, 0.60]}), "base")
     one, other = contest.contenders
     one.__dict__["outcomes"], other.__dict__["outcomes"] = other.outcomes, one.outcomes
-    (duel,) = duels.duels(contest)
+    (duel,) = contest.duels
     assert (duel.better.name, duel.p < 0.05, duel.examples, duel.proven) == ("a", True, 1.0, False)
 
 
@@ -72,7 +73,7 @@ def test_one_seed_claims_nothing(tmp_path: Path) -> None:
     assert "beats" not in said
     assert "p =" not in said
     assert "p <" not in said
-    sections = compare.sections(study)
+    sections = Findings(study).sections()
     assert all("pairs" not in table.title for section in sections for table in section.tables)
 
 
@@ -94,7 +95,7 @@ def test_equal_arms_are_called_so(tmp_path: Path) -> None:
 def test_a_lead_over_few_examples_is_not_proven(tmp_path: Path) -> None:
     # Two thirds of a point, the same with every seed but for a hair: 300 examples do not show it.
     study = fake_studies.study(tmp_path / "s", {"a": [0.80, 0.81, 0.803], "b": [0.79, 0.8, 0.79]})
-    found = duels.duels(Contest.of(study, "base"))[0]
+    found = Contest.of(study, "base").duels[0]
     assert found.p < 0.05
     assert (found.examples < 0.05) == found.proven
 
@@ -103,7 +104,7 @@ def test_runs_on_other_test_parts_are_refused(tmp_path: Path) -> None:
     study = fake_studies.study(tmp_path / "s", {"a": [0.5, 0.6], "b": [0.6, 0.7]})
     fake_studies.run(study.folder / "runs" / "b" / "seed-1", 0.7, 1, count=200)
     with pytest.raises(InputError, match=r"tested on different examples \(200 and 300\).*split_seed"):
-        compare.verdicts(study.fresh())
+        Findings(study.fresh()).verdicts()
 
 
 def test_the_smallest_within_one_standard_error(tmp_path: Path) -> None:
@@ -141,11 +142,11 @@ def test_each_factor_has_its_effect(tmp_path: Path) -> None:
 
 def test_what_arms_change_is_not_called_equal(tmp_path: Path) -> None:
     study = fake_studies.study(tmp_path / "s", {"a": [0.8, 0.81], "b": [0.7, 0.72]})
-    assert "budget of training" in compare.sections(study)[0].evidence
+    assert "budget of training" in Findings(study).sections()[0].evidence
     arms = [arm.model_copy(update={"changes": {"training.epochs": at, "data.limit": 9}}) for at, arm in
             enumerate(study.plan.arms)]  # fmt: skip
     study.__dict__["plan"] = study.plan.model_copy(update={"arms": tuple(arms)})
-    assert "Held equal: the test examples; all settings" in compare.sections(study)[0].evidence
+    assert "Held equal: the test examples; all settings" in Findings(study).sections()[0].evidence
 
 
 def test_an_arm_without_effect_is_marked_in_the_table(tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_an_arm_without_effect_is_marked_in_the_table(tmp_path: Path) -> None:
         Arm(name="gru again", base="base", twin="gru"),
     ]
     study.__dict__["plan"] = study.plan.model_copy(update={"arms": tuple(arms)})
-    first, result = compare.sections(study)[:2]
+    first, result = Findings(study).sections()[:2]
     marks = {row[0]: row[-1] for row in first.tables[0].rows}
     assert marks["gru"] == "no effect: forget_bias (the GRU has none)"
     assert "the same as gru" in str(marks["gru again"])
@@ -176,6 +177,15 @@ def test_claims_hold_or_do_not_or_cannot_be_told(tmp_path: Path) -> None:
     words = [claims.judge(one, [contest])[0] for one in asked]
     assert words == ["holds", "does not hold", "cannot be told", "cannot be told", "cannot be told"]
     assert "1 hold here, 1 do not, 3 cannot be told" in claims.section(study, [contest])[0].claim
+
+
+def test_each_pair_is_tested_once_however_often_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [Claim(base="base", better=one, than="rnn") for one in ("lstm", "gru")]
+    result = studies.StudyResult(fake_studies.study(tmp_path / "s", CLEAR, claims=asked))
+    pairs: list[float] = []
+    monkeypatch.setattr("lstmlab.analysis.duels.swap_test", lambda *_: pairs.append(0.0) or 0.0)
+    assert result.claims() == result.claims()
+    assert len(pairs) == 3
 
 
 def test_length_groups_hold_every_example_once(tmp_path: Path) -> None:
@@ -199,7 +209,7 @@ def test_failures_are_told_and_left_out(tmp_path: Path) -> None:
         (study.folder / "runs" / "wild" / f"seed-{seed}" / "metrics.json").unlink()
     failed = {"runs/wild/seed-0": {"kind": "diverged", "message": "training diverged at step 3"}}
     (study.folder / "failures.json").write_text(json.dumps(failed))
-    sections = {one.title: one for one in compare.sections(study.fresh())}
+    sections = {one.title: one for one in Findings(study.fresh()).sections()}
     assert "wild, seed 0: training diverged at step 3" in sections["Runs that did not end"].evidence
     assert "wild, seed 1: not trained yet" in sections["Runs that did not end"].evidence
     assert any("wild (no run ended)" in str(row[0]) for row in sections["Results"].tables[0].rows)
@@ -210,10 +220,12 @@ def test_failures_are_told_and_left_out(tmp_path: Path) -> None:
 def test_the_report_is_whole_labelled_and_the_same_twice(tmp_path: Path) -> None:
     study = fake_studies.study(tmp_path / "s", CLEAR, claims=[Claim(base="base", better="lstm", than="rnn")])
     (study.folder / "notes.md").write_text("My own words.")
-    document = compare.document(study)
+    document = Findings(study).document()
     assert [one for figure in document.figures for one in unlabelled(figure)] == []
     first = {kind: path.read_bytes() for kind, path in write(document, tmp_path / "one").items()}
-    again = {kind: path.read_bytes() for kind, path in write(compare.document(study.fresh()), tmp_path / "two").items()}
+    again = {
+        kind: path.read_bytes() for kind, path in write(Findings(study.fresh()).document(), tmp_path / "two").items()
+    }
     assert first == again
     text = first["md"].decode()
     assert "My own words." in text
@@ -270,12 +282,12 @@ def test_a_probe_is_a_section_with_its_kinds_and_pairs(tmp_path: Path) -> None:
             answers = [{**row, "prediction": row["label"] if at >= wrong else "nothing"} for at, row in enumerate(rows)]
             path = study.folder / "runs" / arm / f"seed-{seed}" / "probe.jsonl"
             path.write_text("".join(json.dumps(row) + "\n" for row in answers))
-    section = next(one for one in compare.sections(study) if one.title == "Contrast sentences")
+    section = next(one for one in Findings(study).sections() if one.title == "Contrast sentences")
     assert "100 % of 62 sentences are right with the best arm (a)" in section.claim
     assert "p < 0.001" in section.evidence
     assert "turn on negation" in section.evidence
     study.__dict__["plan"] = study.plan.model_copy(update={"probe": "/home/me/own.csv"})
-    mine = next(one for one in compare.sections(study) if one.title == "Sentences of own.csv")
+    mine = next(one for one in Findings(study).sections() if one.title == "Sentences of own.csv")
     assert "nobody trained on them" not in mine.evidence
     table = {row[0]: row for row in section.tables[0].rows}
     assert table["a"][2] == "100.0"

@@ -6,6 +6,7 @@ from typing import Any
 
 from lstmlab import recipe as recipes
 from lstmlab import request
+from lstmlab.analysis.compare import Findings, run_line
 from lstmlab.analysis.document import report_wishes, restyled
 from lstmlab.analysis.measured import MeasureRecipe, measured, measured_document
 from lstmlab.catalogue import read_study, study_names
@@ -59,7 +60,7 @@ class StudyResult:
     """A study, with what one does with it: look at its table, read what it shows, have it written up."""
 
     def __init__(self, study: Study) -> None:
-        self.study = study
+        self.study, self._findings = study, Findings(study)
 
     def __repr__(self) -> str:
         done = sum(entry.run is not None for entry in self.study.entries)
@@ -72,24 +73,18 @@ class StudyResult:
 
     def sections(self) -> list[Section]:
         """What was compared and what came out."""
-        from lstmlab.analysis.compare import sections
-
-        return sections(self.study)
+        return self._findings.sections()
 
     def claims(self) -> list[str]:
         """What the study shows, a sentence each."""
-        from lstmlab.analysis.compare import verdicts
-
-        return verdicts(self.study)
+        return self._findings.verdicts()
 
     def report(self, **wishes: Any) -> dict[str, Path]:
         """Write report.html, report.pdf, report.md and the figures; returns the paths by kind.
 
         Wishes: `title`, `author`, `course`, and `prompts=True` to leave evidence and questions.
         """
-        from lstmlab.analysis.compare import document
-
-        return write(restyled(document(self.study), report_wishes(wishes)), self.study.folder)
+        return write(restyled(self._findings.document(), report_wishes(wishes)), self.study.folder)
 
 
 def compare(
@@ -330,8 +325,6 @@ def open_study(word: str | Path, *, root: str | Path = STUDIES) -> "StudyResult 
 
 def telling(watch: Callable[[str], None]) -> Onlooker:
     """Lines for a caller who wants to see them."""
-    from lstmlab.analysis.compare import run_line
-
     return Onlooker(say=watch, end=lambda entry, done, total: watch(run_line(entry, done, total)))
 
 

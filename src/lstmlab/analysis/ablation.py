@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lstmlab.analysis.contenders import Contender, Contest, values
+from lstmlab.analysis.contenders import Contender, values
+from lstmlab.analysis.contest import Contest
 from lstmlab.analysis.duels import SURE, interval, p_cell, points, shown_mean
 from lstmlab.metrics import format_score
 from lstmlab.metrics.significance import Estimate, holm, mean_interval, paired_t, smallest_within

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmlab.analysis.arm_lengths import Lengths
-from lstmlab.analysis.contenders import Contender, Contest
+from lstmlab.analysis.contenders import Contender
+from lstmlab.analysis.contest import Contest
 from lstmlab.report import Figure, excerpt
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D4D4D")

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmlab.analysis.contenders import Contender, Contest
+from lstmlab.analysis.contenders import Contender
+from lstmlab.analysis.contest import Contest
 from lstmlab.analysis.outcomes import Outcomes, words_of
 from lstmlab.metrics.significance import Estimate, mean_interval
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from lstmlab.analysis import ablation, arm_figures, probes
 from lstmlab.analysis.architecture import listed
 from lstmlab.analysis.arm_lengths import Lengths
-from lstmlab.analysis.contenders import Contender, Contest
-from lstmlab.analysis.duels import SURE, Duel, digits, duels, interval, p_cell, p_word, points, shown_mean
+from lstmlab.analysis.contenders import Contender
+from lstmlab.analysis.contest import Contest
+from lstmlab.analysis.duels import SURE, Duel, digits, interval, p_cell, p_word, points, shown_mean
 from lstmlab.metrics import SCORES, format_score
 from lstmlab.report import Section, Table, excerpt
 from lstmlab.report.text import Value
@@ -18,7 +19,7 @@ MOST_TOLD = 6
 
 def sentences(contest: Contest) -> list[str]:
     """The best, the verdicts, and the smallest that is as good, a sentence each."""
-    return [_ranking(contest), *_duel_words(contest, duels(contest)), ablation.smallest_words(contest)]
+    return [_ranking(contest), *_duel_words(contest), ablation.smallest_words(contest)]
 
 
 def sections(contest: Contest) -> list[Section]:
@@ -26,16 +27,14 @@ def sections(contest: Contest) -> list[Section]:
     several = contest.study.plan.several
     suffix = f"-{slug(contest.base)}" if several else ""
     where = f" on {excerpt(contest.base, 40)}" if several else ""
-    found = duels(contest)
     drawn = [arm_figures.scores(contest, f"scores{suffix}")]
-    told = _duel_words(contest, found)
     # Said once: it is the same for all bases.
-    how = f"\n\n{_how(contest, found)}" if contest.base == contest.study.plan.arms[0].base else ""
+    how = f"\n\n{_how(contest)}" if contest.base == contest.study.plan.arms[0].base else ""
     results = Section(
         f"Results{where}",
         _ranking(contest),
-        "\n- ".join(["Verdicts:", *told]) + f"\n\n{ablation.smallest_words(contest)}{how}",
-        [_scores_table(contest), *_duels_table(contest, found)],
+        "\n- ".join(["Verdicts:", *_duel_words(contest)]) + f"\n\n{ablation.smallest_words(contest)}{how}",
+        [_scores_table(contest), *_duels_table(contest)],
         drawn,
     )
     more = [_renamed(one, where) for one in ablation.section(contest)]
@@ -66,8 +65,9 @@ def _ranking(contest: Contest) -> str:
     return f"{told}."
 
 
-def _duel_words(contest: Contest, found: Sequence[Duel]) -> list[str]:
+def _duel_words(contest: Contest) -> list[str]:
     """The verdict of each pair; of many those that are proven, and a word on the others."""
+    found = contest.duels
     if len(found) <= MOST_TOLD // 2:
         return [one.words for one in found]
     if not contest.repeated:
@@ -100,18 +100,18 @@ def _alike(pairs: Sequence[Duel], others: int) -> list[str]:
     return [f"These cannot be told apart{corrected}: {'; '.join(each)}."]
 
 
-def _how(contest: Contest, found: Sequence[Duel]) -> str:
+def _how(contest: Contest) -> str:
     """How the tests were made."""
     if not contest.repeated:
         return (
             "With one seed there is no interval and no test: the same settings with another seed may change the order."
         )
     told = "Intervals are Student's over an arm's seeds at 95 %. "
-    seeds = [one.seeds for one in found if one.seeds > 1]
+    seeds = [one.seeds for one in contest.duels if one.seeds > 1]
     if not seeds:
         return f"{told}No two arms have several seeds in common, so that no pair can be tested."
     told += "Pairs are tested over the seeds that both have (paired t-test) "
-    if any(one.examples == one.examples for one in found):
+    if any(one.examples == one.examples for one in contest.duels):
         judged = {one.instead for arm in contest.contenders for one in arm.outcomes.values() if one and one.instead}
         by = f", judged by {listed(sorted(judged))}" if judged else ""
         told += f"and over test examples (10,000 random swaps of the two arms' answers, seeds added up{by}), "
@@ -162,12 +162,12 @@ def _mean_of(one: Contender, name: str) -> Value:
     return format_score(name, sum(known) / len(known)).removesuffix(" %") if known else None
 
 
-def _duels_table(contest: Contest, found: Sequence[Duel]) -> list[Table]:
+def _duels_table(contest: Contest) -> list[Table]:
     if not contest.repeated:
         return []
-    examples = any(one.examples == one.examples for one in found)
+    examples = any(one.examples == one.examples for one in contest.duels)
     rows: list[list[Value]] = []
-    for one in found:
+    for one in contest.duels:
         size = one.effect
         effect = None if size.size != size.size else f"{size.size:.2f}"
         if effect is not None and size.low == size.low:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lstmlab.analysis.architecture import listed
-from lstmlab.analysis.contenders import Contest
+from lstmlab.analysis.contest import Contest
 from lstmlab.report import Section, Table, excerpt
 from lstmlab.report.text import Value
 from lstmlab.training.arms import Plan

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from lstmlab.analysis.arm_lengths import Lengths, growth
-from lstmlab.analysis.contenders import Contest
-from lstmlab.analysis.duels import Duel, duels, interval, points
+from lstmlab.analysis.contest import Contest
+from lstmlab.analysis.duels import Duel, interval, points
 from lstmlab.report import Section, Table, excerpt
 from lstmlab.report.text import Value
 from lstmlab.training.arms import Claim
@@ -55,7 +55,7 @@ def judge(claim: Claim, contests: Sequence[Contest]) -> tuple[str, str]:
         return "cannot be told", f"there is no finished run of {lost}."
     if claim.longer:
         return _longer(contest, claim)
-    duel = next((one for one in duels(contest) if {one.better.name, one.worse.name} == {better.name, worse.name}), None)
+    duel = next((one for one in contest.duels if {one.better.name, one.worse.name} == {better.name, worse.name}), None)
     return _short(duel, better.name) if duel is not None else ("cannot be told", "the two were not compared.")
 
 

@@ -1,12 +1,15 @@
 """A study written up: what was compared and held equal, what came out and how sure that is, what it cost."""
 
 import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from lstmlab.analysis import arm_scores, arm_settings, claims
 from lstmlab.analysis.architecture import listed
 from lstmlab.analysis.arm_settings import counted
 from lstmlab.analysis.closing import date_words, duration, notes
-from lstmlab.analysis.contenders import Contest
+from lstmlab.analysis.contest import Contest
 from lstmlab.analysis.duels import shown_mean
 from lstmlab.errors import InputError
 from lstmlab.metrics import format_score
@@ -14,40 +17,54 @@ from lstmlab.report import Document, Section, excerpt
 from lstmlab.report.text import Value
 from lstmlab.training.arms import Plan
 from lstmlab.training.run import main_score
-from lstmlab.training.study import Entry, Study
+from lstmlab.training.study import Entry, Study, how_to_go_on
 
 
-def document(study: Study) -> Document:
-    """The whole report of a study. Its date is the study's, so the same study gives the same bytes."""
-    plan, about = study.plan, study.plan.about
-    title = about.title or plan.summary or f"{plan.name}: {_asked(plan)}"
-    return Document(
-        title=excerpt(title, 200).rstrip("."),
-        author=about.author,
-        course=about.course,
-        subtitle=excerpt(plan.summary, 300) if about.title else "",
-        date=date_words(study.environment["started"]),
-        facts=_facts(study),
-        sections=[*sections(study), *notes(study.folder), _reproduce(study)],
-    )
+@dataclass(frozen=True)
+class Findings:
+    """What a study shows, worked out once however often it is told. Raises InputError while no run has ended."""
 
+    study: Study
 
-def sections(study: Study) -> list[Section]:
-    """What was compared, what came out on each base, what failed."""
-    contests = _contests(study)
-    found = [arm_settings.section(study, contests)]
-    for contest in contests:
-        found += arm_scores.sections(contest)
-    return [*found, *claims.section(study, contests), *_failures(study)]
+    @cached_property
+    def contests(self) -> list[Contest]:
+        """The arms on each base that has a finished run."""
+        study = self.study
+        bases = dict.fromkeys(arm.base for arm in study.plan.arms)
+        found = [Contest.of(study, base) for base in bases if any(study.runs(arm) for arm in study.of(base))]
+        if not found:
+            raise InputError(f"{study.folder}: no finished run yet; go on with: {how_to_go_on(study.folder)}")
+        return found
 
+    def document(self) -> Document:
+        """The whole report. Its date is the study's, so the same study gives the same bytes."""
+        study = self.study
+        plan, about = study.plan, study.plan.about
+        title = about.title or plan.summary or f"{plan.name}: {_asked(plan)}"
+        return Document(
+            title=excerpt(title, 200).rstrip("."),
+            author=about.author,
+            course=about.course,
+            subtitle=excerpt(plan.summary, 300) if about.title else "",
+            date=date_words(study.environment["started"]),
+            facts=_facts(study, self.contests),
+            sections=[*self.sections(), *notes(study.folder), _reproduce(study)],
+        )
 
-def verdicts(study: Study) -> list[str]:
-    """What the study shows, a sentence each."""
-    told, contests = [], _contests(study)
-    for contest in contests:
-        own = arm_scores.sentences(contest)
-        told += [f"{contest.base}: {sentence}" if study.plan.several else sentence for sentence in own]
-    return told + claims.sentences(study, contests)
+    def sections(self) -> list[Section]:
+        """What was compared, what came out on each base, what failed."""
+        found = [arm_settings.section(self.study, self.contests)]
+        for contest in self.contests:
+            found += arm_scores.sections(contest)
+        return [*found, *claims.section(self.study, self.contests), *_failures(self.study)]
+
+    def verdicts(self) -> list[str]:
+        """What it shows, a sentence each."""
+        told = []
+        for contest in self.contests:
+            base = f"{contest.base}: " if self.study.plan.several else ""
+            told += [f"{base}{sentence}" for sentence in arm_scores.sentences(contest)]
+        return told + claims.sentences(self.study, self.contests)
 
 
 def run_line(entry: Entry, done: int, total: int) -> str:
@@ -68,20 +85,7 @@ def run_line(entry: Entry, done: int, total: int) -> str:
     return "  ".join([head, *told, f"{minutes}:{seconds:02}"])
 
 
-def _contests(study: Study) -> list[Contest]:
-    bases = list(dict.fromkeys(arm.base for arm in study.plan.arms))
-    found = []
-    for base in bases:
-        if any(study.runs(arm) for arm in study.of(base)):
-            found.append(Contest.of(study, base))
-    if not found:
-        raise InputError(
-            f"{study.folder}: no finished run yet; go on with: lstmlab compare {shlex.quote(str(study.folder))}"
-        )
-    return found
-
-
-def _facts(study: Study) -> list[tuple[str, Value]]:
+def _facts(study: Study, contests: Sequence[Contest]) -> list[tuple[str, Value]]:
     plan, told = study.plan, study.entries
     done = [entry.run for entry in told if entry.run is not None]
     searched = [entry.run for entry in study.trials if entry.run is not None]
@@ -91,7 +95,7 @@ def _facts(study: Study) -> list[tuple[str, Value]]:
         ("Runs", f"{len(done)} of {len(told)}: {arm_settings.size(plan)}"),
     ]
     if len({arm.base for arm in plan.arms}) == 1:
-        contest = _contests(study)[0]
+        contest = contests[0]
         best = contest.ranked[0]
         facts.append(
             (f"Best {contest.kind.title}", f"{shown_mean(contest.kind, best.mean)} ({excerpt(best.name, 60)})")

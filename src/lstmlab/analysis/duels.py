@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from lstmlab.analysis.contenders import Contender, Contest, values
+from lstmlab.analysis.contenders import Contender, values
 from lstmlab.metrics import Score, format_score
 from lstmlab.metrics.significance import Effect, Estimate, effect_size, holm, paired_t, swap_test
 from lstmlab.report import excerpt
@@ -68,14 +68,12 @@ def _corrected(duel: Duel) -> str:
     return " after Holm" if duel.p != duel.raw else ""
 
 
-def duels(contest: Contest) -> list[Duel]:
+def duels(arms: Sequence[Contender], chosen: Contender, seeds: Sequence[int], kind: Score) -> list[Duel]:
     """Every pair of arms, or each beside the one validation prefers where there are many; tests corrected together."""
-    arms = contest.contenders
     pairs = list(combinations(arms, 2))
     if len(arms) > MOST_ARMS:
-        best = contest.chosen
-        pairs = [(best, one) for one in arms if one is not best]
-    found = [_duel(contest, *pair) for pair in pairs]
+        pairs = [(chosen, one) for one in arms if one is not chosen]
+    found = [_duel(*pair, seeds, kind) for pair in pairs]
     over_seeds, over_examples = holm([one.raw for one in found]), holm([one.examples for one in found])
     return [
         replace(one, p=p, examples=of_examples)
@@ -83,21 +81,22 @@ def duels(contest: Contest) -> list[Duel]:
     ]
 
 
-def _duel(contest: Contest, first: Contender, second: Contender) -> Duel:
-    seeds = [seed for seed in contest.study.plan.seeds if seed in first.test and seed in second.test]
+def _duel(first: Contender, second: Contender, every: Sequence[int], kind: Score) -> Duel:
+    seeds = [seed for seed in every if seed in first.test and seed in second.test]
+    sign = 1 if kind.higher_is_better else -1
     if not seeds:  # nothing to pair: the means alone
-        better, worse = _ordered(contest, first, second)
-        apart = contest.sign * (better.mean.mean - worse.mean.mean)
+        apart = sign * (first.mean.mean - second.mean.mean)
+        better, worse = (first, second) if apart >= 0 else (second, first)
         nothing = Effect(math.nan, math.nan, math.nan)
-        return Duel(better, worse, contest.kind, 0, Estimate(apart, math.nan, math.nan, 0), math.nan, math.nan,
+        return Duel(better, worse, kind, 0, Estimate(abs(apart), math.nan, math.nan, 0), math.nan, math.nan,
                     nothing, math.nan)  # fmt: skip
-    one, other = (contest.sign * values(arm, seeds) for arm in (first, second))
+    one, other = (sign * values(arm, seeds) for arm in (first, second))
     better, worse = (first, second) if one.mean() >= other.mean() else (second, first)
     if better is second:
         one, other = other, one
     tested = paired_t(one, other)
     return Duel(
-        better, worse, contest.kind, len(seeds), tested.difference, tested.p, tested.p,
+        better, worse, kind, len(seeds), tested.difference, tested.p, tested.p,
         effect_size(one, other), _over_examples(better, worse, seeds),
     )  # fmt: skip
 
@@ -111,11 +110,6 @@ def _over_examples(better: Contender, worse: Contender, seeds: Sequence[int]) ->
     if mine is None or theirs is None:
         return math.nan
     return swap_test(mine.top, theirs.top, mine.bottom, theirs.bottom) if mine.score >= theirs.score else 1.0
-
-
-def _ordered(contest: Contest, first: Contender, second: Contender) -> tuple[Contender, Contender]:
-    ahead = contest.sign * (first.mean.mean - second.mean.mean) >= 0
-    return (first, second) if ahead else (second, first)
 
 
 # ---- Numbers in words

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lstmlab.analysis import compare
 from lstmlab.analysis.architecture import encoder_kind
 from lstmlab.analysis.closing import duration
+from lstmlab.analysis.compare import Findings
 from lstmlab.errors import InputError
 from lstmlab.report import Section, excerpt
 from lstmlab.training.run import Run
@@ -29,7 +29,7 @@ def effect(run: Run, root: Path = STUDIES, recipe: str | None = None) -> Section
     if study is None:
         return _not_measured(run, recipe)
     mark = f"{run.recipe.get('name')}: "
-    every = compare.verdicts(study)
+    every = Findings(study).verdicts()
     # A study of several recipes names each before what it found on it.
     told = [one.removeprefix(mark) for one in every if one.startswith(mark)] or every
     count = len(study.plan.seeds)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lstmlab.analysis.contenders import refuse_other_tests
+from lstmlab.analysis.contest import refuse_other_tests
 from lstmlab.errors import InputError
 from lstmlab.recipe import Tree
 from lstmlab.training.arms import Arm, Plan, arm_name

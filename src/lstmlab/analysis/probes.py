@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lstmlab.analysis.contenders import Contender, Contest
+from lstmlab.analysis.contenders import Contender
+from lstmlab.analysis.contest import Contest
 from lstmlab.analysis.duels import p_word
 from lstmlab.metrics.significance import Estimate, holm, mean_interval, sign_flip
 from lstmlab.report import Section, Table, excerpt
