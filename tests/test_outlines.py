@@ -291,7 +291,7 @@ def test_a_study_that_has_the_recipe_is_cited(tmp_path: Path, monkeypatch: pytes
     told = ["other: cnn is best.", "made-up: gru is best.", "made-up: it is small."]
     module = sys.modules[effect.__module__]
     monkeypatch.setattr(module, "all_studies", lambda root: [made(tmp_path)])
-    monkeypatch.setattr(module.compare, "verdicts", lambda study: told)
+    monkeypatch.setattr(module.Findings, "verdicts", lambda study: told)
     found = effect(run, tmp_path)
     assert found.claim == "gru is best."
     assert found.evidence == (
