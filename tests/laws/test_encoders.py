@@ -56,7 +56,10 @@ TWINS = [name for name, cell in CELLS.items() if native.layout(cell) is not None
 
 
 def stacks(name: str) -> dict[str, EncoderSettings]:
-    """What a cell is tried in. Which options a cell cannot have, and that they are refused, is tested elsewhere."""
+    """What a cell is tried in: the LSTM in all options, another in one or two, since each has to be compiled.
+
+    Which options a cell cannot have, and that they are refused, is tested elsewhere.
+    """
     options = dict(OPTIONS)
     for shape, stack in OPTIONS.items():
         try:
@@ -65,6 +68,9 @@ def stacks(name: str) -> dict[str, EncoderSettings]:
             del options[shape]
     if "both normalised" in options:
         del options["input normalised"]
+    if name != "lstm":
+        turn = list(CELLS).index(name)
+        options = {shape: stack for at, (shape, stack) in enumerate(options.items()) if (at + turn) % 3 == 0}
     return {**STACKS, **options}
 
 
