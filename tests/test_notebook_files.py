@@ -12,6 +12,7 @@ import torch
 
 from lstmlab import notebook, request
 from lstmlab.cells import CELLS, Gates, State
+from lstmlab.data.load import Watch
 from lstmlab.errors import InputError
 from lstmlab.notebook.document import Cell, from_percent, to_json, to_percent
 from lstmlab.notebook.execution import execute
@@ -73,8 +74,10 @@ def test_a_failing_cell_is_told_and_nothing_is_written() -> None:
 @pytest.mark.slow
 def test_outputs_stand_beside_their_cells() -> None:
     said: list[str] = []
+    counted: list[tuple[object, ...]] = []
+    watch = Watch(said.append, lambda *done: counted.append(done))
     code = "print('one')\nimport sys\nprint('two', file=sys.stderr)\n3 + 4"
-    cell, silent = execute([Cell("code", code), Cell("code", "5;")], {}, {}, said.append)
+    cell, silent = execute([Cell("code", code), Cell("code", "5;")], {}, {}, watch)
     assert [(out["output_type"], out.get("name")) for out in cell.outputs] == [
         ("stream", "stdout"),
         ("stream", "stderr"),
@@ -83,6 +86,7 @@ def test_outputs_stand_beside_their_cells() -> None:
     assert cell.outputs[2]["data"] == {"text/plain": "7"}
     assert silent.outputs == ()
     assert said == ["one", "two"]
+    assert [done[1:] for done in counted] == [(1, 2), (2, 2)]
 
 
 @pytest.mark.parametrize("name", CELLS)

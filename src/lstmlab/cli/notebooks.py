@@ -50,7 +50,12 @@ def notebook(
     with Console(sys.stderr) as console:
         console.activity("Reading the data")
         path = notebooks.write(
-            recipe, output or place, run=found, quick=small, executed=not no_run, watch=Watch(say=console.line)
+            recipe,
+            output or place,
+            run=found,
+            quick=small,
+            executed=not no_run,
+            watch=Watch(say=console.line, progress=console.progress),
         )
     tell(f"Written: {path}")
     if no_run:

@@ -67,7 +67,7 @@ def write(
     cells = compose(recipe, run=run, quick=quick, watch=watch)
     if executed:
         watch.say("Running the notebook's cells, to show what they say")
-        cells = execute(cells, environment(recipe, watch), files(recipe), watch.say)
+        cells = execute(cells, environment(recipe, watch), files(recipe), watch)
     save(path, to_json(cells))
     return path
 

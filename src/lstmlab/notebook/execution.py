@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lstmlab.data.load import Watch
 from lstmlab.errors import InputError
 from lstmlab.notebook.document import Cell, Output
 
@@ -23,7 +24,7 @@ def execute(
     cells: Sequence[Cell],
     environment: Mapping[str, str],
     files: Mapping[str, Path],
-    say: Callable[[str], None] = lambda line: None,
+    watch: Watch = Watch(),
 ) -> list[Cell]:
     """The same cells with their outputs, run one after another in a Python without lstmlab.
 
@@ -36,10 +37,11 @@ def execute(
     for told in _told(sources, environment, files):
         if told["kind"] == "begin":
             at = told["cell"]
+            watch.progress("running the cells", at, len(sources))
         elif told["kind"] == "error":
             raise InputError(_failed(told, sources[at - 1]))
         elif told["kind"] != "end":
-            _add(outputs[at], told, say)
+            _add(outputs[at], told, watch.say)
     numbers = iter(range(1, len(sources) + 1))
     found = []
     for cell in cells:
