@@ -115,3 +115,26 @@ def test_the_smallest_within_one_standard_error() -> None:
     # The best mean is the last (0.82, standard error 0.03): the second is the smallest that is near enough.
     assert sig.smallest_within(scores, [10, 20, 30, 40]) == (1, 3, pytest.approx(0.03))
     assert sig.smallest_within([[0.7], [0.8]], [1, 2]) is None
+
+
+def test_shares_of_groups_are_compared_as_by_scipys_chi_squared() -> None:
+    right, counts = np.array([4697, 4631, 4578, 4567, 4546]), np.array([5078, 5018, 4957, 4951, 4996])
+    known = stats.chi2_contingency([right, counts - right], correction=False).pvalue
+    assert sig.equal_shares(right, counts) == pytest.approx(known, abs=0.01)
+    assert sig.equal_shares([3, 9], [20, 20]) == pytest.approx(stats.fisher_exact([[3, 9], [17, 11]]).pvalue, abs=0.02)
+    assert sig.equal_shares([5, 5], [5, 5]) == 1
+    with pytest.raises(ValueError, match="none above"):
+        sig.equal_shares([6], [5])
+
+
+def test_means_of_groups_are_compared_by_their_errors() -> None:
+    # Two groups: Q is the square of the usual z.
+    assert sig.equal_means([1.0, 3.0], [0.6, 0.8]) == pytest.approx(2 * stats.norm.sf(2.0))
+    assert [sig.equal_means([1.0, at], [0.0, 0.0]) for at in (1.0, 2.0)] == [1.0, 0.0]
+    drawn = RNG.normal(0, 1, (500, 4))
+    assert np.mean([sig.equal_means(row, np.ones(4)) < 0.05 for row in drawn]) == pytest.approx(0.05, abs=0.03)
+
+
+def test_paired_answers_are_compared_where_one_alone_is_right() -> None:
+    assert sig.exact_binomial(2, 8) == pytest.approx(112 / 1024)
+    assert sig.exact_binomial(0, 0) == 1

@@ -8,9 +8,9 @@ import numpy as np
 
 from lstmlab.analysis.contenders import Contender, values
 from lstmlab.analysis.contest import Contest
-from lstmlab.analysis.duels import SURE, interval, p_cell, points, shown_mean
+from lstmlab.analysis.duels import interval, p_cell, points, shown_mean
 from lstmlab.metrics import format_score
-from lstmlab.metrics.significance import Estimate, holm, mean_interval, paired_t, smallest_within
+from lstmlab.metrics.significance import SURE, Estimate, holm, mean_interval, paired_t, smallest_within
 from lstmlab.report import Section, Table, excerpt
 from lstmlab.report.text import Value
 from lstmlab.training.study import json_word

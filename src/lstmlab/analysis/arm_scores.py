@@ -7,8 +7,9 @@ from lstmlab.analysis.architecture import listed
 from lstmlab.analysis.arm_lengths import Lengths
 from lstmlab.analysis.contenders import Contender
 from lstmlab.analysis.contest import Contest
-from lstmlab.analysis.duels import SURE, Duel, digits, interval, p_cell, p_word, points, shown_mean
+from lstmlab.analysis.duels import Duel, digits, interval, p_cell, points, shown_mean
 from lstmlab.metrics import SCORES, format_score
+from lstmlab.metrics.significance import SURE, equal_means, p_word
 from lstmlab.report import Section, Table, excerpt
 from lstmlab.report.text import Value
 from lstmlab.training.arms import slug
@@ -187,5 +188,6 @@ def _length_words(contest: Contest, lengths: Lengths) -> str:
     bins = lengths.by_arm[best.name]
     first, last = bins[0], bins[-1]
     shown = f"{100 * first.mean:.1f} % at {lengths.bins[0]} words, {100 * last.mean:.1f} % at {lengths.bins[-1]}"
-    apart = last.low > first.high or last.high < first.low
-    return f"{excerpt(best.name, 60)}: {shown}" + ("." if apart else "; the intervals overlap.")
+    p = equal_means([one.mean for one in bins], [one.half / 1.96 for one in bins])
+    none = "" if p < SURE else ", a difference within the noise"
+    return f"{excerpt(best.name, 60)}: {shown}{none} ({p_word(p)} over all lengths and the test examples)."

@@ -7,11 +7,9 @@ from itertools import combinations
 
 from lstmlab.analysis.contenders import Contender, values
 from lstmlab.metrics import Score, format_score
-from lstmlab.metrics.significance import Effect, Estimate, effect_size, holm, paired_t, swap_test
+from lstmlab.metrics.significance import SURE, Effect, Estimate, effect_size, holm, p_word, paired_t, swap_test
 from lstmlab.report import excerpt
 
-SURE = 0.05
-"""A smaller p, corrected for the number of tests, counts as proof."""
 MOST_ARMS = 5
 """With more arms each is compared with the one validation prefers only: the correction for all pairs hides everything.
 """
@@ -133,15 +131,8 @@ def interval(kind: Score, found: Estimate) -> str:
     return f" [{low}, {high}]"
 
 
-def p_word(p: float) -> str:
-    """A probability as it is written in a sentence: "p = 0.02", "p < 0.001"."""
-    if math.isnan(p):
-        return "p not known"
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}" if p < 0.995 else "p = 1"
-
-
 def p_cell(p: float) -> str | None:
-    """The same in a table."""
+    """A probability as it stands in a table."""
     return None if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from lstmlab import metrics
 from lstmlab.analysis.answers import BAD_CALIBRATION, Answers, LengthBin, by_length
 from lstmlab.metrics import format_score
+from lstmlab.metrics.significance import SURE, equal_shares, p_word
 from lstmlab.report import Figure, Section, Table, excerpt, number
 from lstmlab.report.text import Value
 from lstmlab.training.run import Run
@@ -70,11 +71,12 @@ def label_words(answers: Answers) -> list[str]:
         told.append(f"Never predicted, though present in the test part: {names}.")
     if len(scores) > 1:
         best, worst = max(scores, key=lambda one: one.recall), min(scores, key=lambda one: one.recall)
-        if metrics.interval(best.recall, best.count)[0] > metrics.interval(worst.recall, worst.count)[1]:
+        p = equal_shares([round(one.recall * one.count) for one in scores], [one.count for one in scores])
+        if p < SURE:
             told.append(
-                f"Best found is “{excerpt(best.name, 40)}” ({_percent(best.recall)} of its {best.count:,} "
-                f"{answers.things[1]}), "
-                f"worst “{excerpt(worst.name, 40)}” ({_percent(worst.recall)} of {worst.count:,})."
+                f"{answers.things[1].capitalize()} of “{excerpt(worst.name, 40)}” are missed most often: "
+                f"{_percent(worst.recall)} of {worst.count:,} are right, of “{excerpt(best.name, 40)}” "
+                f"{_percent(best.recall)} of {best.count:,} ({p_word(p)})."
             )
     return told
 
@@ -110,12 +112,13 @@ def length_words(answers: Answers, bins: Sequence[LengthBin], run: Run) -> list[
         f"the {name} {run.recipe['text'][name]}" for name in ("first", "last") if run.recipe.get("text", {}).get(name)
     ]
     cut = f" The model reads only {' and '.join(kept)} tokens of a text." if kept else ""
-    if worst.high >= best.low:
-        return ["Length: no clear effect; the 95 % intervals of the best and the worst bin overlap."]
+    p = equal_shares([one.right for one in bins], [one.count for one in bins])
+    if p >= SURE:
+        return [f"Length: no clear effect ({p_word(p)} over the {len(bins)} bins, chi-squared)."]
     return [
         f"Length: {_percent(best.accuracy)} of the {answers.things[1]} of {best.words} {answers.unit} are right and "
-        f"{_percent(worst.accuracy)} "
-        f"of those of {worst.words}, and their 95 % intervals do not touch.{cut}"
+        f"{_percent(worst.accuracy)} of those of {worst.words}; the {len(bins)} bins differ by more than chance "
+        f"({p_word(p)}, chi-squared).{cut}"
     ]
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lstmlab import metrics
 from lstmlab.analysis.answers import LEAST_PER_BIN, written
 from lstmlab.baselines import WORD
+from lstmlab.metrics.significance import SURE, equal_means, equal_shares, p_word
 from lstmlab.report import Figure, Section, Table, excerpt
 from lstmlab.report.text import Value
 from lstmlab.training.run import Run
@@ -132,9 +133,9 @@ def claim(told: Judged) -> str:
             return f"The {count:,} test pairs differ too little in shared words to tell what these do."
         return f"{count:,} test pair{' is' if count == 1 else 's are'} too few to tell what shared words do."
     best, worst = sorted(told.bins, key=lambda group: group.mean, reverse=not told.graded)[:: len(told.bins) - 1]
-    apart = worst.high < best.low or worst.low > best.high
-    if not apart:
-        return "How many words two texts share makes no clear difference (the 95 % intervals overlap)."
+    p = _by_chance(told)
+    if not p < SURE:
+        return f"How many words two texts share makes no clear difference ({p_word(p)} over {len(told.bins)} bins)."
     if told.graded:
         return (
             f"Scores are off by {told.shown(best.mean)} on average where {best.name} of the words are shared, by "
@@ -144,6 +145,13 @@ def claim(told: Judged) -> str:
         f"{told.shown(best.mean)} % of the pairs are right where {best.name} of the words are shared, "
         f"{told.shown(worst.mean)} % where {worst.name} are."
     )
+
+
+def _by_chance(told: Judged) -> float:
+    """p of bins as unlike as these, did shared words make no difference."""
+    if told.graded:
+        return equal_means([one.mean for one in told.bins], [(one.high - one.low) / 3.92 for one in told.bins])
+    return equal_shares([round(one.mean * one.count) for one in told.bins], [one.count for one in told.bins])
 
 
 def negation_words(told: Judged) -> str:

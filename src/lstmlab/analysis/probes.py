@@ -9,8 +9,7 @@ import numpy as np
 
 from lstmlab.analysis.contenders import Contender
 from lstmlab.analysis.contest import Contest
-from lstmlab.analysis.duels import p_word
-from lstmlab.metrics.significance import Estimate, holm, mean_interval, sign_flip
+from lstmlab.metrics.significance import Estimate, holm, mean_interval, p_word, sign_flip
 from lstmlab.report import Section, Table, excerpt
 from lstmlab.report.text import Value
 from lstmlab.training.probe import CONTRAST, FILE, read_answers

@@ -10,6 +10,7 @@ from lstmlab.analysis.faults import told
 from lstmlab.analysis.outputs import LengthBin, Outputs
 from lstmlab.analysis.variety import Variety
 from lstmlab.metrics import SCORES, format_score
+from lstmlab.metrics.significance import SURE, equal_means, p_word
 from lstmlab.report import Figure, Section, Table, excerpt
 from lstmlab.report.text import Value
 from lstmlab.tasks.writing import SHOWN
@@ -98,16 +99,22 @@ def length_words(bins: Sequence[LengthBin]) -> list[str]:
     best, worst = max(bins, key=lambda one: one.chrf), min(bins, key=lambda one: one.chrf)
     if not _matters(bins):
         each = ", ".join(f"{one.chrf:.0f} ({one.words} words, n = {one.count:,})" for one in bins)
-        return [f"Length: no clear effect, since the 95 % intervals of the best and the worst overlap. chrF {each}."]
+        return [f"Length: no clear effect ({p_word(_by_chance(bins))} over all bins). chrF {each}."]
     return [
         f"Length: chrF is {best.chrf:.1f} (BLEU {best.bleu:.1f}) for sources of {best.words} words and "
-        f"{worst.chrf:.1f} (BLEU {worst.bleu:.1f}) for those of {worst.words}; their 95 % intervals do not touch."
+        f"{worst.chrf:.1f} (BLEU {worst.bleu:.1f}) for those of {worst.words}; the {len(bins)} bins differ "
+        f"by more than chance ({p_word(_by_chance(bins))})."
     ]
 
 
 def _matters(bins: Sequence[LengthBin]) -> bool:
-    """Whether the intervals of the best and the worst length lie apart."""
-    return max(bins, key=lambda one: one.chrf).interval[0] > min(bins, key=lambda one: one.chrf).interval[1]
+    """Whether the bins differ by more than chance."""
+    return _by_chance(bins) < SURE
+
+
+def _by_chance(bins: Sequence[LengthBin]) -> float:
+    """p of bins as unlike as these, were there no effect of length; standard errors are those of the bootstrap."""
+    return equal_means([one.chrf for one in bins], [(one.interval[1] - one.interval[0]) / 3.92 for one in bins])
 
 
 def fault_words(outputs: Outputs, found: Sequence[faults.Fault]) -> str:

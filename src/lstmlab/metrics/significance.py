@@ -18,6 +18,9 @@ Numbers = Sequence[float | int] | NDArray[Any]
 LEVEL = 0.95
 """How often an interval covers the truth."""
 
+SURE = 0.05
+"""A smaller p, corrected where there are several tests, counts as proof."""
+
 EXACT = 12
 """Up to so many differences all their signs are tried; with more, signs are drawn."""
 
@@ -179,6 +182,52 @@ def swap_test(
         other = _ratio(second.sum() - top, second_of.sum() - bottom)
         count += int((np.abs(one - other) >= at_least).sum())
     return (count + 1) / (samples + 1)
+
+
+def equal_shares(right: Numbers, counts: Numbers, samples: int = 9_999, seed: int = 0) -> float:
+    """p of groups being right in shares as unlike as these, were each example as likely to be right in any group.
+
+    Pearson's chi-squared over all groups, its distribution drawn with both margins kept (Patefield 1981), so that small
+    groups count too. 1 where nothing differs; the smallest p there can be is 1 / (samples + 1).
+    """
+    good, asked = np.asarray(right, np.int64), np.asarray(counts, np.int64)
+    if good.shape != asked.shape or good.ndim != 1 or (good > asked).any() or (asked < 1).any():
+        raise ValueError(f"expected as many right answers as groups, none above its count, got {good} of {asked}")
+    if len(good) < 2 or not 0 < good.sum() < asked.sum():
+        return 1.0
+    drawn = np.random.default_rng(seed).multivariate_hypergeometric(asked, int(good.sum()), samples, method="marginals")
+    # With both margins fixed the statistic grows with this sum alone.
+    at_least = float((good**2 / asked).sum()) * (1 - 1e-12)
+    return float(((drawn**2 / asked).sum(1) >= at_least).sum() + 1) / (samples + 1)
+
+
+def equal_means(means: Numbers, errors: Numbers) -> float:
+    """p of independent groups' means as unlike as these, were they one (Cochran 1954's Q); `errors` are their standard
+    errors. A group without any spread has the least error of the others; where none has one, any difference is sure."""
+    from scipy import stats
+
+    values, spread = np.asarray(means, np.float64), np.asarray(errors, np.float64)
+    if not (spread > 0).any():
+        return float(np.ptp(values) == 0)
+    weights = np.maximum(spread, spread[spread > 0].min()) ** -2
+    apart = float((weights * (values - (weights * values).sum() / weights.sum()) ** 2).sum())
+    return float(stats.chi2.sf(apart, len(values) - 1))
+
+
+def exact_binomial(first_only: int, second_only: int) -> float:
+    """Two-sided p of two methods being right equally often, from the examples that one of them alone has right
+    (McNemar 1947, by the exact binomial distribution)."""
+    from scipy import stats
+
+    both = first_only + second_only
+    return float(stats.binomtest(first_only, both).pvalue) if both else 1.0
+
+
+def p_word(p: float) -> str:
+    """A probability as it is written in a sentence: "p = 0.02", "p < 0.001"."""
+    if math.isnan(p):
+        return "p not known"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}" if p < 0.995 else "p = 1"
 
 
 def smallest_within(scores: Sequence[Numbers], sizes: Sequence[float | int]) -> tuple[int, int, float] | None:
