@@ -25,9 +25,10 @@ test: $(STAMP) ## everything that is checked: 17 minutes on two cores
 	$(BIN)/lint-imports --no-logo
 	$(TEST)
 
-# Two processes with one thread each: torch's own threads would only get in each other's way.
+# Two processes with one thread each: torch's own threads would only get in each other's way. A file stays in one process, so
+# that what its tests share is trained once.
 # Byte code is kept even where Python is told not to, as tests are compiled anew each time otherwise.
-TEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2
+TEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
 
 # Reviews may not be handed on, and the sentences of SICK only under its own licence: the notebooks of `mr` and
 # `entailment-sick` come without outputs, which would show some. That of `char-shakespeare` is small: in full it takes
