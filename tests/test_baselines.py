@@ -164,3 +164,26 @@ def test_reviews():
     found, probabilities = baselines.linear_text(texts, labels, test_texts)
     assert metrics.accuracy(np.array(test_labels), found) > 0.87
     assert metrics.loss(probabilities, np.array(test_labels)) < 0.35
+
+
+def test_weighted_ngrams_are_what_the_paper_says() -> None:
+    """Against a matrix written out by hand: presence, times log-count ratio, into scikit-learn's regression."""
+    from sklearn.linear_model import LogisticRegression
+
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 2, 60)
+    there = random.random((60, 12)) < 0.2 + 0.5 * labels[:, None] * (np.arange(12) < 4)
+    asked = random.random((40, 14)) < 0.3  # two of its n-grams no training text has
+    text, gram = np.nonzero(there)
+    twice = np.concatenate([text, text]), np.concatenate([gram, gram])  # an n-gram counts once a text
+    counts = np.stack([there[labels == one].sum(0) / (labels == one).sum() for one in (0, 1)])
+    ratio = np.log(counts[1] + 2 / 60) - np.log(counts[0] + 2 / 60)
+    model = LogisticRegression(C=1.0, solver="liblinear", dual=True, max_iter=1000, random_state=0)
+    expected = model.fit(there * ratio, labels).predict(asked[:, :12] * ratio)
+    assert (baselines.linear_ngrams(twice, labels, np.nonzero(asked), 40) == expected).all()
+
+
+def test_weighted_ngrams_tell_three_labels_apart() -> None:
+    labels = np.arange(90) % 3
+    text = np.arange(90)
+    assert (baselines.linear_ngrams((text, labels), labels, (np.arange(3), np.arange(3)), 4)[:3] == np.arange(3)).all()

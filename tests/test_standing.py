@@ -9,7 +9,7 @@ import pytest
 
 from fake_runs import answers, classification_run, curve, forecasting_run
 from histories import fall, rows
-from lstmlab.analysis import remedies
+from lstmlab.analysis import overview, remedies
 from lstmlab.analysis.closing import notes
 from lstmlab.analysis.curves import judge, section
 from lstmlab.analysis.discussion import assessment
@@ -150,3 +150,35 @@ def test_generated_sentences_are_marked_and_a_persons_own_are_not(tmp_path: Path
     assert text.count("† Sentences with this mark were generated from the numbers by fixed rules") == 1
     assert f"**{judge(run).sentence}** †" in text
     assert "**In the author's own words.**\n" in text
+
+
+def test_the_best_baselines_answers_say_whether_the_model_beats_it(tmp_path: Path) -> None:
+    rows = by_length(0.9, 0.9, count=1000)
+    right = [row["target"] == row["prediction"] for row in rows]
+    # Of 20 texts that one of both alone has right, the model has 15: p = 0.041, though the interval holds the rival.
+    lost, won = np.flatnonzero(right)[:15], np.flatnonzero(~np.array(right))[:5]
+    other = {"a": "b", "b": "a"}
+    said = [other[row["prediction"]] if at in {*lost, *won} else row["prediction"] for at, row in enumerate(rows)]
+    told = [{**row, "baseline": one} for row, one in zip(rows, said, strict=True)]
+    rival = float(np.mean([row["baseline"] == row["target"] for row in told]))
+    run = run_of(tmp_path / "a", told, baseline={"rival": {"accuracy": rival}})
+    found = overview.Comparison.of(run)
+    assert found.alone == (15, 5)
+    assert found.interval is not None
+    assert found.interval[0] < rival
+    assert found.beaten
+    assert "model alone has 15 right and the best baseline alone 5 (McNemar's test, exact: p = 0.041)" in (
+        overview.scores(run).evidence
+    )
+    older = overview.Comparison.of(run_of(tmp_path / "b", rows, baseline={"rival": {"accuracy": rival}}))
+    assert older.noise
+    assert older.paired_words == ""
+
+
+def test_better_than_the_best_baseline_only_on_short_inputs(tmp_path: Path) -> None:
+    rows = by_length(0.95, 0.75, count=1000)
+    rng = np.random.default_rng(1)
+    told = [{**row, "baseline": row["target"] if rng.random() < 0.75 else "c"} for row in rows]
+    found = only_short(run_of(tmp_path, told, baseline={"rival": {"accuracy": 0.75}}))
+    assert found is not None
+    assert found.sentence.startswith("Better than the best baseline (rival) only on short inputs")

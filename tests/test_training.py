@@ -76,6 +76,9 @@ def test_the_average_is_what_is_scored_and_kept(tmp_path: Path, reviews: Path) -
     # The steps themselves do not depend on the average, so the training loss is the same to the bit.
     assert [row["train"] for row in runs[0].history] == [row["train"] for row in runs[1].history]
     assert [row["valid"] for row in runs[0].history] != [row["valid"] for row in runs[1].history]
+    # Beside every answer stands that of the best baseline.
+    right = [row["baseline"] == row["target"] for row in runs[0].predictions]
+    assert sum(right) / len(right) == max(told["accuracy"] for told in runs[0].metrics["baseline"].values())
 
 
 @pytest.mark.slow

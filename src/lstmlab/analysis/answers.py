@@ -50,6 +50,13 @@ class Answers:
         return np.array([place[str(row["prediction"])] for row in self.rows], np.int64)
 
     @cached_property
+    def rival_right(self) -> NDArray[np.bool_] | None:
+        """Where the best baseline is right [N]; None where the run does not say what it answered."""
+        if not self.rows or any(row.get("baseline") is None for row in self.rows):
+            return None
+        return np.array([row["baseline"] == row["target"] for row in self.rows])
+
+    @cached_property
     def losses(self) -> NDArray[np.float64]:
         """Loss of each text [N] in nats; infinite where none is written, because the truth was given no probability."""
         return np.array([np.inf if row.get("loss") is None else float(row["loss"]) for row in self.rows])

@@ -8,6 +8,7 @@ import numpy as np
 from lstmlab import metrics
 from lstmlab.analysis.outputs import Outputs, target_tokens
 from lstmlab.metrics import SCORES, format_score
+from lstmlab.metrics.significance import SURE, exact_binomial, p_word
 from lstmlab.report import excerpt
 from lstmlab.training.run import Run, main_score
 
@@ -42,6 +43,9 @@ class Comparison:
     interval: tuple[float, float] | None = None
     """The 95 % interval over which examples were drawn, of an accuracy (Wilson), of Pearson's r (Fisher) and of BLEU
     (bootstrap)."""
+    alone: tuple[int, int] | None = None
+    """How many test examples the model alone has right, and how many the best baseline alone; None where the run does
+    not say what that baseline answered."""
 
     @classmethod
     def of(cls, run: Run) -> "Comparison":
@@ -59,6 +63,7 @@ class Comparison:
             known[rival] if rival else np.nan,
             THINGS.get(run.recipe["task"], ("example", "examples")),
             _interval(run, score, value),
+            _alone(run, score),
         )
 
     @property
@@ -68,8 +73,11 @@ class Comparison:
 
     @property
     def noise(self) -> bool:
-        """Whether the baseline's score lies in the interval of the model's; of an error, which has none, whether it is
-        within two parts in a hundred."""
+        """Whether chance explains the gap: by the exact test of the answers in pairs where the run has both methods';
+        else whether the baseline's score lies in the interval of the model's; of an error, which has none, whether it
+        is within two parts in a hundred."""
+        if self.alone is not None:
+            return exact_binomial(*self.alone) >= SURE
         if self.score == "mae":
             return abs(self.gain) <= EVEN * self.rival_value
         return self.interval is not None and self.interval[0] <= self.rival_value <= self.interval[1]
@@ -99,6 +107,17 @@ class Comparison:
         if self.gain == 0:
             return f"{told}: no better than {shown}."
         return f"{told}: it does not beat {shown} but is {self._size} worse{within}."
+
+    @property
+    def paired_words(self) -> str:
+        """Model and best baseline answer by answer; empty where the run does not tell both."""
+        if self.alone is None or self.rival is None:
+            return ""
+        mine, theirs = self.alone
+        return (
+            f"Answer by answer: of {self.where} the model alone has {mine:,} right and the best baseline alone "
+            f"{theirs:,} (McNemar's test, exact: {p_word(exact_binomial(mine, theirs))})."
+        )
 
     @property
     def where(self) -> str:
@@ -139,6 +158,15 @@ def baselines(run: Run) -> Mapping[str, Mapping[str, float | None]]:
     if score != "perplexity" or not tokens or any(told.get(score) is not None for told in known.values()):
         return known
     return {**known, f"a blind guess among {tokens:,} tokens": {score: float(tokens)}}
+
+
+def _alone(run: Run, score: str) -> tuple[int, int] | None:
+    """What each of model and best baseline alone has right."""
+    rows = run.predictions
+    if score != "accuracy" or not rows or any(row.get("baseline") is None for row in rows):
+        return None
+    right = [(row["prediction"] == row["target"], row["baseline"] == row["target"]) for row in rows]
+    return right.count((True, False)), right.count((False, True))
 
 
 def _interval(run: Run, score: str, value: float | None) -> tuple[float, float] | None:

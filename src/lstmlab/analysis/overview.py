@@ -177,6 +177,7 @@ def scores(run: Run) -> Section:
             if found.gain <= 0
             else "So this run alone does not show that the model is the better one."
         )
+    lines += filter(None, [found.paired_words])
     last, best = told.get("test_last", {}).get(found.score), told["test"].get(found.score)
     if last is not None and best is not None and abs(last - best) > 1e-9:
         lines.append(

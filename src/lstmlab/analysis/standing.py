@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmlab.analysis import errors, overview
-from lstmlab.analysis.answers import Answers, by_length
+from lstmlab.analysis.answers import Answers, LengthBin, by_length
 from lstmlab.analysis.verdict import Observation
+from lstmlab.report import excerpt
 from lstmlab.training.run import Run
 
 SURE = 1.96
@@ -31,7 +32,7 @@ def not_better(run: Run) -> Observation | None:
 
 @dataclass(frozen=True)
 class Gain:
-    """By how much a model is right more often than the most frequent label, on the same inputs."""
+    """By how much a model is right more often than a rival, on the same inputs."""
 
     count: int
     model: float
@@ -57,15 +58,25 @@ class Gain:
 
 
 def only_short(run: Run) -> Observation | None:
-    """Of inputs put into bins by length, the shorter ones are labelled better than by the most frequent label, the
-    longer ones not, and that difference is itself beyond chance."""
+    """Of inputs put into bins by length, the shorter ones are labelled better than by the best baseline (where the run
+    has its answers), or by the most frequent label, the longer ones not, and that difference is itself beyond chance.
+    """
     if not errors.applies(run):
         return None
     answers = Answers.of(run)
     bins = by_length(answers)
     if len(bins) < 2:
         return None
-    right, guess = answers.targets == answers.predictions, answers.targets == _guess(run, answers)
+    rivals = {"the most frequent label": answers.targets == _guess(run, answers)}
+    if answers.rival_right is not None and (rival := overview.Comparison.of(run).rival):
+        rivals = {f"the best baseline ({excerpt(rival, 60)})": answers.rival_right, **rivals}
+    found = (_only_short(answers, bins, name, guess) for name, guess in rivals.items())
+    return next((one for one in found if one is not None), None)
+
+
+def _only_short(answers: Answers, bins: list[LengthBin], rival: str, guess: NDArray[np.bool_]) -> Observation | None:
+    """The same against one rival, which is right where `guess` says."""
+    right = answers.targets == answers.predictions
     places = [(answers.lengths >= one.shortest) & (answers.lengths <= one.longest) for one in bins]
     better = [Gain.of(right[here], guess[here]).sure for here in places]
     leading = better.index(False) if False in better else len(better)
@@ -79,8 +90,8 @@ def only_short(run: Run) -> Observation | None:
     limit = f"{bins[leading - 1].longest:,} {answers.unit}"
     return Observation(
         "better only on short inputs",
-        f"Better than the most frequent label only on short inputs: of {near.count:,} {answers.things[1]} of up to "
-        f"{limit} {100 * near.model:.1f} % are right, where that label alone gives {100 * near.guess:.1f} %; of "
+        f"Better than {rival} only on short inputs: of {near.count:,} {answers.things[1]} of up to "
+        f"{limit} {100 * near.model:.1f} % are right, by that rival {100 * near.guess:.1f} %; of "
         f"{far.count:,} longer ones {100 * far.model:.1f} % against {100 * far.guess:.1f} %, which is no gain beyond "
         "chance.",
     )

@@ -110,6 +110,15 @@ def fit(ids: NDArray[np.int32], offsets: NDArray[np.int64], labels: NDArray[np.i
     return Fitted(np.concatenate(tables).astype(np.float16), np.concatenate(hints, 1))
 
 
+def ngrams(
+    ids: NDArray[np.int32], offsets: NDArray[np.int64], longest: int, bits: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every n-gram of a flat corpus as (its text, its number), each [M longest]: what `Ratios` has a ratio for."""
+    owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    numbers = [_flat_places(ids, offsets, order, bits) + ((order - 1) << bits) for order in range(1, longest + 1)]
+    return np.tile(owner, longest), np.concatenate(numbers)
+
+
 @dataclass(frozen=True)
 class _Counts:
     """Every (n-gram's place, text) of one n-gram length, with the text's label and fold."""

@@ -27,6 +27,9 @@ from lstmlab.tasks import borrowing
 from lstmlab.tasks.task import Recipe, Scores
 from lstmlab.types import Batch, Example, Loss, Padded
 
+NAIVE_BAYES = "naive Bayes n-grams + logistic regression"
+"""The baseline that is given what a model with log-count ratios is."""
+
 
 class ClassificationRecipe(Recipe):
     """Settings of a text classifier."""
@@ -291,28 +294,50 @@ class TextClassification:
         return {}
 
     def baseline(self, train: Part, test: Part, watch: Watch = Watch()) -> dict[str, Scores]:
-        """Majority class, and TF-IDF with logistic regression, fitted on the training part, scored on the test part."""
-        key = cache.key("baseline", train.fingerprint, test.fingerprint)
+        """Majority class, and logistic regression on TF-IDF and on the n-grams that the model is given ratios of:
+        fitted on the training part, scored on the test part."""
+        wanted = self.labels.encode(test.targets, "test")
+        return {
+            name: {"accuracy": metrics.accuracy(wanted, guess), "macro_f1": metrics.macro_f1(wanted, guess)}
+            for name, guess in self._guesses(train, test, watch).items()
+        }
+
+    def rival_answers(self, train: Part, test: Part, watch: Watch = Watch()) -> list[str]:
+        """What the most accurate of the baselines answered."""
+        wanted, guesses = self.labels.encode(test.targets, "test"), self._guesses(train, test, watch)
+        best = max(guesses, key=lambda name: metrics.accuracy(wanted, guesses[name]))
+        return [self.labels.names[at] for at in guesses[best]]
+
+    def _guesses(self, train: Part, test: Part, watch: Watch) -> dict[str, NDArray[np.int64]]:
+        """Each baseline's labels [N] of the test part."""
+        ratios_of = (self.recipe.model.embedding.ratios, self.train and self.train.encoder_key, self.ratio_bits)
+        key = cache.key("guesses", train.fingerprint, test.fingerprint, ratios_of)
         what = ("features", "sequences") if isinstance(self.encoder, SignalEncoder) else ("TF-IDF", "texts")
 
-        def fit() -> dict[str, Scores]:
+        def fit() -> dict[str, list[int]]:
             watch.say(f"Fitting the linear baseline ({what[0]} + logistic regression) on {len(train):,} {what[1]}")
-            return self._baseline(train, test)
+            return {name: guess.tolist() for name, guess in self._fitted(train, test).items()}
 
-        return cache.value("scores", key, fit, watch.say)
+        return {name: np.array(told, np.int64) for name, told in cache.value("guesses", key, fit, watch.say).items()}
 
-    def _baseline(self, train: Part, test: Part) -> dict[str, Scores]:
-        known, wanted = self.labels.encode(train.targets, "train"), self.labels.encode(test.targets, "test")
+    def _fitted(self, train: Part, test: Part) -> dict[str, NDArray[np.int64]]:
+        known = self.labels.encode(train.targets, "train")
         guesses = {"majority class": baselines.majority(known, len(test))}
         if isinstance(self.encoder, SignalEncoder):
             parts = (signals.tables(part.inputs, "the data") for part in (train, test))
             guesses["features + logistic regression"] = baselines.linear_signals(next(parts), known, next(parts))
         else:
             guesses["TF-IDF + logistic regression"] = baselines.linear_text(train.inputs, known, test.inputs)[0]
-        return {
-            name: {"accuracy": metrics.accuracy(wanted, guess), "macro_f1": metrics.macro_f1(wanted, guess)}
-            for name, guess in guesses.items()
-        }
+            if longest := self.recipe.model.embedding.ratios:
+                grams = [self._ngrams(part, longest) for part in (train, test)]
+                name = f"{NAIVE_BAYES} (1 to {longest} tokens)" if longest > 1 else f"{NAIVE_BAYES} (single tokens)"
+                guesses[name] = baselines.linear_ngrams(grams[0], known, grams[1], len(test))
+        return guesses
+
+    def _ngrams(self, part: Part, longest: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        tokens = self._tokens(part, "the data")
+        assert isinstance(tokens, Tokens)
+        return ratios.ngrams(tokens.ids, tokens.offsets, longest, self.ratio_bits)
 
     def journey(self, example: Example) -> list[tuple[str, str]]:
         """Sentence → tokens → ids → padded tensor; or measurements → scaled → padded tensor."""

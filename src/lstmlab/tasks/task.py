@@ -223,6 +223,15 @@ class Task(Protocol):
 
 
 @runtime_checkable
+class Rivalled(Task, Protocol):
+    """A task that can say what the best of its baselines answered to each test example."""
+
+    def rival_answers(self, train: Part, test: Part, watch: Watch) -> Sequence[str]:
+        """Answers in the order of the test part; the best baseline is the first with the best main score on it."""
+        ...
+
+
+@runtime_checkable
 class Continuous(Task, Protocol):
     """A task of one long text: a batch goes on where the one before stopped, and so does the model's state."""
 

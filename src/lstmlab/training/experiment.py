@@ -18,7 +18,7 @@ from lstmlab.data.load import Watch
 from lstmlab.errors import InputError, unknown
 from lstmlab.nn.summary import summary
 from lstmlab.tasks import TASKS
-from lstmlab.tasks.task import Recipe, Task
+from lstmlab.tasks.task import Recipe, Rivalled, Task
 from lstmlab.training import checkpoint
 from lstmlab.training.evaluation import evaluate
 from lstmlab.training.loop import LoopSettings, Training
@@ -220,6 +220,9 @@ def _score(writer: RunWriter, training: Training, data: Dataset, monitor: Monito
         same = all(torch.equal(value, best[name]) for name, value in last.items())
         metrics["test_last"] = metrics["test"] if same else _plain_scores(training, test)
         metrics["baseline"] = task.baseline(data.train, data.test, monitor)
+        if isinstance(task, Rivalled):
+            rival = task.rival_answers(data.train, data.test, monitor)
+            predictions = [{**row, "baseline": one} for row, one in zip(predictions, rival, strict=True)]
     metrics |= {
         "train_seconds": round(training.moment.seconds, 3),
         "total_seconds": round(training.total_seconds(), 3),
