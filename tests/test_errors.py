@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fake_runs import HOSTILE, answers, classification_run, texts
+from lstmlab.analysis import wording
 from lstmlab.analysis.answers import Answers, by_length
 from lstmlab.analysis.errors import applies, length_words, section
 from lstmlab.report import Table, unlabelled
@@ -140,3 +141,42 @@ def test_degenerate_runs(tmp_path: Path, name: str) -> None:
 def test_it_does_not_apply_without_labels(tmp_path: Path) -> None:
     assert not applies(classification_run(tmp_path / "a", predictions=[]))
     assert not applies(classification_run(tmp_path / "b", predictions=[{**said("x", "a", a=1.0), "target": None}]))
+
+
+def test_words_and_ratings_that_go_with_mistakes_are_named(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = []
+    for at in range(1500):
+        hard, rated = at % 5 == 0, at % 7 == 0
+        wrong = rng.random() < (0.5 if hard else 0.02 if rated else 0.1)
+        words = [*rng.choice(list("abcdefghijk"), 6), *["ironie"] * hard, *["3/10"] * rated]
+        rows.append(said(" ".join(words), "pos", neg=float(wrong), pos=float(not wrong)))
+    found = Answers.of(classification_run(tmp_path, predictions=rows))
+    more, fewer = wording.telling(found)
+    assert [one.word for one in more] == ["ironie"]
+    assert {one.word for one in fewer} <= {"3", "10"}
+    told = " ".join(wording.common_words(found))
+    assert "“ironie” (" in told
+    assert "name a rating in figures" in told
+
+
+def test_words_that_chance_alone_put_among_mistakes_are_not_named(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    named = 0
+    for at in range(20):
+        rows = [said(" ".join(rng.choice([f"w{k}" for k in range(60)], 9)), "pos", neg=wrong, pos=1 - wrong)
+                for wrong in (rng.random(400) < 0.2).astype(float)]  # fmt: skip
+        named += bool(wording.common_words(Answers.of(classification_run(tmp_path / str(at), predictions=rows))))
+    assert named <= 4  # one in twenty is the level
+    assert not wording.RATING.search("on 3/10/2001, open 24/7")
+
+
+def test_texts_on_which_model_and_baseline_disagree_are_shown(tmp_path: Path) -> None:
+    rows = [{**said("mine", "pos", neg=0.1, pos=0.9), "baseline": "neg"},
+            {**said("theirs", "pos", neg=0.9, pos=0.1), "baseline": "pos"}]  # fmt: skip
+    told = wording.apart_words(Answers.of(classification_run(tmp_path, predictions=rows)))[0]
+    assert "the model alone knows “mine”" in told
+    assert "the best baseline alone knows “theirs”" in told
+    assert (
+        wording.apart_words(Answers.of(classification_run(tmp_path / "b", predictions=[said("x", "a", a=1.0)]))) == []
+    )

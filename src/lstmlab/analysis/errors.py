@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from lstmlab import metrics
+from lstmlab.analysis import wording
 from lstmlab.analysis.answers import BAD_CALIBRATION, Answers, LengthBin, by_length
 from lstmlab.metrics import format_score
 from lstmlab.metrics.significance import SURE, equal_shares, p_word
@@ -29,7 +30,8 @@ def section(run: Run) -> Section:
     answers = Answers.of(run)
     bins = by_length(answers)
     told = [*label_words(answers), calibration_words(answers)]
-    told += [*length_words(answers, bins, run), *unsure_words(answers)]
+    told += [*length_words(answers, bins, run), *wording.common_words(answers), *wording.apart_words(answers)]
+    told += unsure_words(answers)
     tables = [_per_class(answers), *_confusions(answers), *_length_table(answers, bins), *_texts(answers)]
     return Section("Errors", claim(answers), "\n\n".join(told), tables, _figures(answers, bins))
 
@@ -188,9 +190,9 @@ def unsure_words(answers: Answers) -> list[str]:
         return []
     least = np.argsort(answers.probabilities.max(1), kind="stable")[:2].tolist()
     said = answers.predictions.tolist()
-    told = [f"{_quoted(answers, at, 90)} ({_name(answers, said[at])}, "
-            f"{'right' if said[at] == answers.targets[at] else 'wrong'})" for at in least]  # fmt: skip
-    return [f"Least certain: {told[0]} and {told[1]}."]
+    told = [f"{_quoted(answers, at, 90)} (answered {_name(answers, said[at])}, "
+            f"{'rightly' if said[at] == answers.targets[at] else 'wrongly'})" for at in least]  # fmt: skip
+    return [f"What the model was least certain of: {told[0]} and {told[1]}."]
 
 
 def _quoted(answers: Answers, at: int, limit: int) -> str:
