@@ -21,8 +21,10 @@ def named_facts(chosen: NamedSet) -> dict[str, Any]:
     for remote in chosen.files.layouts[0]:
         method, checksum = remote.pin
         remotes.append({"name": remote.name, "address": remote.address, "checksum": f"{method}:{checksum}"})
+    packed = [(one.name, *one.pin) for layout in chosen.files.layouts[1:] for one in layout]
     return {
         "named": True,
+        "packed": [{"name": name, "checksum": f"{method}:{checksum}"} for name, method, checksum in packed],
         "about": chosen.about,
         "citation": chosen.citation,
         "homepage": chosen.homepage,
