@@ -13,10 +13,13 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import histories
 from conftest import review
 from lstmlab import notebook, request
+from lstmlab.analysis.verdict import verdict
 from lstmlab.data.datasets import named, phrases
 from lstmlab.errors import InputError
 from lstmlab.notebook.document import Cell, to_percent
@@ -244,6 +247,8 @@ def test_its_epochs_have_the_losses_of_the_run(case: str, reviews: Path) -> None
     space, printed = run_here(cells)
     if "bleu" in run.metrics["test"]:
         _same_answers(run, printed)
+    if case == "reviews":
+        _nothing_of_a_left_out_token_is_left(space)
     history = space["history"]
     assert len(history) == len(run.history)
     for ours, theirs in zip(run.history, history, strict=True):
@@ -259,7 +264,16 @@ def _same_answers(run: Run, printed: str) -> None:
     assert float(found[1]) == pytest.approx(run.metrics["test"]["bleu"], abs=0.02)
 
 
-ALLOWED = {"torch", "numpy", "matplotlib", "sklearn", *sys.stdlib_module_names}
+def _nothing_of_a_left_out_token_is_left(space: dict[str, Any]) -> None:
+    """Without one of its tokens a text is answered as the text that never had it, hints of neighbouring n-grams too."""
+    tokens = space["tokenize"](space["test"].texts[0])
+    _, left_out = space["without_each"](space["test"].ids[0])
+    for at in range(len(tokens)):
+        plain = space["classify"](" ".join(tokens[:at] + tokens[at + 1 :]))
+        assert left_out[at].tolist() == pytest.approx(list(plain.values()), abs=1e-5)
+
+
+ALLOWED = {"torch", "numpy", "matplotlib", "scipy", "sklearn", *sys.stdlib_module_names}
 """What a notebook may import: what Colab has."""
 
 
@@ -343,6 +357,46 @@ def test_notebooks_ship() -> None:
 def test_what_it_has_no_words_for_is_refused(word: str, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         notebook.compose(request.assemble(word, changes))
+
+
+JUDGED_ALIKE = {"too short to tell", "overfitting", "still improving", "sound"}
+OTHER_NOISE = {"spiky_series 0", "spiky_series 1", "recorded: airline-passengers"}
+"""Histories in which the lines of a notebook take noise for a trend."""
+
+
+@pytest.mark.slow
+def test_its_verdict_is_that_of_the_run(reviews: Path) -> None:
+    """The closing cell says of a history what `verdict` does: one rule, though a notebook has it in a few lines."""
+    cell = notebook.compose(request.assemble(*CASES["reviews"]))[-2].source
+    lines = compile(cell[cell.index("losses = [") : cell.index('print(f"Kept is')], "<verdict>", "exec")
+    seen = set()
+    for name, case in histories.cases().items():
+        found = verdict(case.rows, case.known)
+        if found.kind not in JUDGED_ALIKE or case.known.per_token or name in OTHER_NOISE:
+            continue
+        if any("valid" not in row for row in case.rows):
+            continue
+        columns = [(row["epoch"], row["train"]["loss"], row["valid"]["loss"]) for row in case.rows]
+        history = [{"epoch": epoch, "loss": train, "valid loss": valid} for epoch, train, valid in columns]
+        with redirect_stdout(io.StringIO()) as printed:
+            exec(lines, {"np": np, "history": history})
+        assert f"→ {found.kind.capitalize()}" in printed.getvalue(), name
+        seen.add(found.kind)
+    assert seen == JUDGED_ALIKE
+
+
+@pytest.mark.slow
+def test_a_file_that_is_not_the_one_expected_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However it came there: downloaded, or packed by somebody."""
+    recipe = request.assemble("trec-qc", {})
+    _skip_without_data(recipe)
+    cells = notebook.compose(recipe)
+    code = "\n".join(cell.source for cell in cells[:4] if cell.kind == "code")
+    (tmp_path / "trec-qc").mkdir()
+    (tmp_path / "trec-qc" / "qc.zip").write_bytes(b"not what it says")
+    monkeypatch.setenv("LSTMLAB_DATA", str(tmp_path))
+    with pytest.raises(ValueError, match=r"qc\.zip is not the file expected"), redirect_stdout(io.StringIO()):
+        exec(compile(code, "<cells>", "exec"), {})
 
 
 def test_parts_in_files_of_one_name_are_refused(reviews: Path) -> None:

@@ -6,7 +6,7 @@ maximum may then fall the other way).
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lstmlab.analysis.document import observations
 from lstmlab.data import fetch
@@ -17,6 +17,7 @@ from lstmlab.errors import InputError
 from lstmlab.notebook.document import Cell, to_json
 from lstmlab.notebook.execution import execute
 from lstmlab.notebook.families import FAMILIES
+from lstmlab.notebook.words import drops
 from lstmlab.notebook.writing import comment, fill
 from lstmlab.recipe import dump
 from lstmlab.tasks.task import Recipe
@@ -36,7 +37,7 @@ def compose(recipe: Recipe, *, run: Run | None = None, quick: bool = False, watc
     """The cells of a recipe's notebook, not yet executed. `run` is the run of this very recipe; `quick` says that it is
     a small one. Raises InputError for a task that has no notebook yet, and for settings that none has words for.
     """
-    family = _family(recipe)
+    family, settings = _family(recipe), cast(Any, recipe)
     facts = family.facts(recipe, quick, watch)
     values = {
         "title": recipe.about.title or f"{recipe.name or recipe.task}: {family.kind(recipe)}",
@@ -46,6 +47,7 @@ def compose(recipe: Recipe, *, run: Run | None = None, quick: bool = False, watc
         "header": _header(recipe, run, quick),
         "closing": _closing(family, recipe, run),
         "run_losses": _losses(run),
+        "dropped": drops(settings.model.model_dump()),
     }
     return fill(family.TEMPLATE, {**values, **facts})
 
@@ -126,7 +128,10 @@ def _closing(family: Any, recipe: Recipe, run: Run | None) -> str:
     """What the run showed, and what to try next, as lines of a Markdown cell."""
     told: list[str] = []
     if run is not None and run.finished:
-        told.append("What the run showed, in sentences that lstmlab made from its numbers:\n")
+        told.append(
+            f"**The run's numbers.** What the run `{run.title}` showed, in sentences that lstmlab made from what it "
+            "measured; it added up in another order, so its scores may differ a little from those of this notebook:\n"
+        )
         told += [f"- {sentence}" for sentence in observations(run)]
         told.append("")
     told.append("What to try next:\n")

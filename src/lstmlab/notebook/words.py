@@ -1,6 +1,7 @@
 """Sentences about parts of a model that several families of notebooks have."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lstmlab.nn.classifier import ClassifierSettings
 from lstmlab.nn.matcher import MatcherSettings
@@ -33,3 +34,11 @@ def features_line(pooling: Sequence[str], bidirectional: bool) -> str:
     """How many numbers a pooled vector has, in units."""
     count = len(pooling) * (2 if bidirectional else 1)
     return f"{count} H" if count > 1 else "H"
+
+
+def drops(settings: Mapping[str, Any]) -> bool:
+    """Whether any dropout is on in a model's settings."""
+    return any(
+        drops(value) if isinstance(value, Mapping) else "drop" in name and bool(value)
+        for name, value in settings.items()
+    )

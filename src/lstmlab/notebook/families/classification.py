@@ -1,9 +1,11 @@
 """The notebook of a text classifier."""
 
 import math
+import re
+from collections import Counter
 from typing import Any
 
-from lstmlab.baselines.words import TOKEN
+from lstmlab.baselines import MANY
 from lstmlab.data.datasets import named, synthetic
 from lstmlab.data.load import DataSettings, Watch
 from lstmlab.data.text import TextSettings
@@ -17,12 +19,43 @@ from lstmlab.tasks.classification import ClassificationRecipe, TextClassificatio
 
 TEMPLATE = "classification.py.jinja"
 KINDS = {"imdb": "imdb", "mr": "mr", "trec-qc": "trec", "trec-qc-fine": "trec"}
-TRY = {
-    "table": (),
-    "imdb": ("A film that could have been wonderful, and is not.", "I can't imagine hating that."),
-    "trec": ("Who wrote Hamlet ?", "How many legs does a spider have ?", "What does DNA stand for ?"),
-    "parity": ("0 1 1 0 1", "1 1 1 1 1 1"),
+TRY: dict[str, tuple[tuple[str, str], ...]] = {
+    "imdb": (
+        ("A wonderful film, moving from the first minute to the last.", "pos"),
+        ("A film that could have been wonderful, and is not.", "neg"),
+        ("I can't imagine hating that.", "pos"),
+    ),
+    "trec": (
+        ("Who wrote Hamlet ?", "HUM:ind"),
+        ("How many legs does a spider have ?", "NUM:count"),
+        ("What does DNA stand for ?", "ABBR:exp"),
+    ),
+    "parity": (("0 1 1 0 1", "odd"), ("1 1 1 1 1 1", "even")),
 }
+"""Texts to try, with the answers that we would give."""
+REMARK = """
+The first one is easy. In the second, *could have been* and *is not* take back what *wonderful* says; in the third, two
+negations make a praise. Whoever adds up what words and short runs of words speak for gets such texts wrong, the more so
+as a short text gives little else to go by.
+""".strip()
+MARKS = {
+    "a rating (3/10)": (
+        r"\b\d+(?:\.\d+)?\s*/\s*(?:10|5|4)\b|\bout of (?:ten|10|five|5)\b",
+        1,
+        "Whoever gives a number says outright what the label says.",
+    ),
+    "a negation (not, never)": (
+        r"\b(?:not|no|never|nor|neither|none|nothing|without|cannot)\b|n['’]t\b",
+        -1,
+        "What a negation turns round, single words do not show.",
+    ),
+    "a contrast (but, although)": (
+        r"\b(?:but|although|though|however|despite|yet)\b",
+        -1,
+        "Praise and blame stand in one text, and the network has to weigh them.",
+    ),
+}
+"""What may make a review easy (1) or hard (-1): its name, its pattern, and why."""
 SMALL = 2000
 """Training texts at the small size."""
 
@@ -69,6 +102,14 @@ def facts(recipe: ClassificationRecipe, quick: bool, watch: Watch = Watch()) -> 
     source = _source(data)
     longest, single = model.embedding.ratios, model.single_unit
     assert dataset.test is not None
+    assert dataset.valid is not None
+    pieces = tokens.pieces(text, dataset.train.inputs)
+    token = re.compile(tokens.pattern(text, dataset.train.inputs))
+    every = [*dataset.train.inputs, *dataset.valid.inputs, *dataset.test.inputs]
+    reviews = source["kind"] in ("imdb", "mr") and text.level == "word"
+    examples = TRY.get("imdb" if source["kind"] == "mr" else source["kind"], ())
+    if source["kind"] == "trec" and not source["fine"]:
+        examples = tuple((one, label.partition(":")[0]) for one, label in examples)
     return {
         "data": {
             **source,
@@ -77,8 +118,14 @@ def facts(recipe: ClassificationRecipe, quick: bool, watch: Watch = Watch()) -> 
         "imports": _imports(source, text),
         "text": text,
         "text_words": _text_words(text),
-        "pattern": tokens.pattern(text, dataset.train.inputs),
-        "linear_pattern": TOKEN,
+        "pieces": pieces,
+        "empty": text.level == "word" and not all(token.search(one) for one in every),
+        "rare": min(Counter(dataset.train.targets).values()) < 2,
+        "linear_pattern": tokens.linear_pattern(every),
+        "least": 2 if len(dataset.train) >= MANY else 1,
+        "weighed": 'solver="liblinear", dual=True, max_iter=1000, random_state=0',
+        "marks": MARKS if reviews else {},
+        "remarks": REMARK if reviews else "",
         "cut": _cut(text),
         "encoder": encoder,
         "cell": encoder["cell"],
@@ -96,7 +143,7 @@ def facts(recipe: ClassificationRecipe, quick: bool, watch: Watch = Watch()) -> 
         "label_names": labels,
         "blind": math.log(len(labels)),
         "confusion_size": round(min(max(len(labels) * 0.8 + 2.5, 4), 12), 1),
-        "examples": TRY.get("imdb" if source["kind"] == "mr" else source["kind"], ()),
+        "examples": examples,
         **loop_facts(settings.training, ["accuracy"], "measure(scored, valid)"),
     }
 
