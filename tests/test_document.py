@@ -50,11 +50,14 @@ def test_order_and_head(tmp_path: Path) -> None:
         "Scores",
         "Errors",
         "Observations",
-        "The effect of the architecture",
         "Improvements and next steps",
         "How to reproduce",
+        "References",
         "Left out",
     ]  # fmt: skip  (the last: this run has no model)
+    # Every paper that is named stands at the end, and no other.
+    assert "Hochreiter, S. & Schmidhuber, J. (1997)" in found.sections[-2].evidence
+    assert "Bahdanau" not in found.sections[-2].evidence
     found = document(forecasting_run(tmp_path / "f"))
     assert found.title == "The textbook sine forecaster"
     assert [section.title for section in found.sections][4] == "Forecast"

@@ -85,7 +85,7 @@ def test_the_order_of_each_outline(tmp_path: Path) -> None:
         "The data and their preprocessing", "Encoder and decoder", "Training with teacher forcing",
         "Decoding, and how good the outputs are", "Attention", "Discussion",
     ]  # fmt: skip
-    assert all(one[-1] == "How to reproduce" for one in made.values())
+    assert all(one[-2:] == ["How to reproduce", "References"] for one in made.values())
 
 
 def test_the_pseudocode_has_the_numbers_of_the_run(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from lstmlab.analysis.effect import effect
 from lstmlab.analysis.outlines import OUTLINES, Pieces, compose, left
 from lstmlab.analysis.outputs import Outputs
 from lstmlab.analysis.pseudocode import objectives, printed, pseudocode
+from lstmlab.analysis.references import references
 from lstmlab.analysis.variety import Variety
 from lstmlab.errors import Damaged, InputError, unknown
 from lstmlab.metrics import format_score
@@ -90,6 +91,8 @@ def document(run: Run, wishes: Wishes | None = None) -> Document:
     pieces = Pieces(_makers(run, asked), _places())
     assert asked.outline is not None
     sections = compose(asked.outline, pieces)
+    if named := references([summary, *sections]):
+        sections.append(named)
     if lost := left(pieces.refused, _missing(run)):
         sections.append(lost)
     return Document(
@@ -120,12 +123,25 @@ def _makers(run: Run, asked: Wishes) -> dict[str, Callable[[], Section | None]]:
         "fixed": lambda: Section("", "", f"How the context is passed: {context_words(run)}.", generated=False),
         "assessment": lambda: assessment(run),
         "observed": lambda: Section("What the run shows", "", "\n".join(f"- {one}" for one in observations(run))),
-        "improvements": lambda: improvements(run),
-        "effect": lambda: effect(run, recipe=asked.recipe),
+        "improvements": lambda: _improvements(run, asked),
+        "effect": lambda: _effect(run, asked),
         "notes": lambda: next(iter(own), None),
         "reproduce": lambda: reproduce(run, asked.recipe),
     }
     return {key: partial(_asked, key, make, run) for key, make in made.items()} if asked.prompts else made
+
+
+def _effect(run: Run, asked: Wishes) -> Section | None:
+    """What a study measured, or a question; what nobody measured stands among the next steps."""
+    found = effect(run, recipe=asked.recipe)
+    return found if asked.prompts or found.generated else None
+
+
+def _improvements(run: Run, asked: Wishes) -> Section:
+    told, found = improvements(run), effect(run, recipe=asked.recipe)
+    if found.generated:
+        return told
+    return replace(told, evidence=f"{told.evidence}\n\n{found.title} is not measured. {found.evidence}")
 
 
 def _places() -> dict[str, list[str]]:
