@@ -383,4 +383,4 @@ def test_where_reading_begins_nothing_stands_out() -> None:
     opened = Opened(case, [panel, memory], ("token", "tokens"), (6,))
     assert opened.standing_out(panel) == (4, 1)
     told = opened.told(panel, opened.names, 1)
-    assert told == "The input gate of unit 1 opens at “e” (token 5): 0.80, else about 0.50."
+    assert told == "The input gate of unit 1 rises at “e” (token 5): 0.80, else about 0.50."

@@ -169,7 +169,7 @@ def _figures(history: History, found: Verdict, run: Run) -> list[Figure]:
             "curves",
             "Learning curves.",
             draw,
-            note=found.sentence + marked,
+            note=f"By epoch.{marked}",
             width=3.2 * count if count < 3 else 7.2,
             height=2.1 if pair else 2.5,
         )

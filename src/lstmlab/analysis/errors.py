@@ -96,7 +96,13 @@ def calibration_words(answers: Answers) -> str:
         return f"{said}, which so few {answers.things[1]} hardly tell."
     if not answers.ill_calibrated:
         chance = f" (chance alone gives about {format_score('calibration_error', answers.calibration_chance)})"
-        return f"{said}{chance if error >= BAD_CALIBRATION else ''}: its certainty can be taken roughly at its word."
+        chance = chance if error >= BAD_CALIBRATION else ""
+        way = (
+            ""
+            if abs(sure - right) < error / 2
+            else f", though it is {'more' if sure > right else 'less'} sure than right"
+        )
+        return f"{said}{chance}: its certainty can be taken roughly at its word{way}."
     if abs(sure - right) < error / 2:
         return f"{said}: it is too sure of some answers and not sure enough of others."
     return f"{said}: it is {'too sure of itself' if sure > right else 'less sure than it may be'}."

@@ -28,7 +28,12 @@ def section(run: Run, ask: Ask = ANY, *, brief: bool = False) -> Section:
     panels = _brief(shown.panels) if brief else shown.panels
     head = f"Read: {opened.case.title}{_answered(opened.case)}."
     told = " ".join([head, *(shown.told(panel, opened.names, opened.window.start + 1) for panel in panels)])
-    evidence = "\n\n".join([told, " ".join(filter(None, [usage.memory_words, part_words(subject)]))])
+    evidence = "\n\n".join(
+        [
+            told,
+            " ".join(filter(None, [usage.memory_words, usage.start_words, usage.measured_words, part_words(subject)])),
+        ]
+    )
     tables = [] if brief else [usage.table]
     drawn = figure(opened, panels, BRIEF_UNITS if brief else UNITS)
     return Section("Inside: gates and memory", usage.claim, evidence, tables, [drawn])

@@ -16,6 +16,10 @@ _SETTINGS = (  # what a reader asks for first: a name, where it stands
     ("attention heads", "model.encoder.heads"),
     ("layers", "model.encoder.num_layers"),
     ("hidden units", "model.encoder.hidden_size"),
+    ("reads both ways", "model.encoder.bidirectional"),
+    ("embedding", "model.embedding.size"),
+    ("read in pieces of", "model.segment_length"),
+    ("pooling", "model.pooling"),
     ("cell of the decoder", "model.decoder.cell"),
     ("layers of the decoder", "model.decoder.num_layers"),
     ("units of the decoder", "model.decoder.hidden_size"),
@@ -64,6 +68,8 @@ _SETTINGS = (  # what a reader asks for first: a name, where it stands
     ("longest output", "decoding.max_length"),
     ("seed", "seed"),
 )
+STARTS = {"torch": "uniform, ±1/√units"}
+"""What a reader who does not know torch calls a way to draw the first weights."""
 # What one kind of encoder has and the others do not; the last are a decoder's too, which is always recurrent.
 _CELL = ("model.encoder.cell",)
 _STACK = tuple(
@@ -88,7 +94,7 @@ def settings_table(run: Run) -> Table:
     inside = {"model.encoder.dropout": "dropout in each layer"} if encoder_kind(run) == "transformer" else {}
     found = [(inside.get(path, name), setting(run, path)) for name, path in _SETTINGS if path not in idle]
     kept = [
-        (name, _shown(value))
+        (name, STARTS.get(value, value) if name == "initialisation" else _shown(value))
         for name, value in found
         if value is not None and (name == "seed" or value != _OFF.get(name, 0))
     ]
@@ -108,6 +114,8 @@ def _idle(run: Run) -> set[str]:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return excerpt(", ".join(map(str, value)), 40)
     return excerpt(value, 40) if isinstance(value, str) else f"{value:g}"
 
 
@@ -118,4 +126,4 @@ def pairs(title: str, found: Sequence[tuple[str, str]], note: str = "") -> Table
     rows = [
         [word for column in columns for word in (column[at] if at < len(column) else ("", ""))] for at in range(height)
     ]
-    return Table(title, ["", "Value"] * len(columns), rows, note)
+    return Table(title, ["Setting", "Value"] * len(columns), rows, note)

@@ -140,7 +140,7 @@ class Opened:
         if self.step[0] in ("time step", "segment"):
             place = f"at {self.step[0]} {names[step]}"
         if panel.gate:
-            moves = "opens" if value > usual else "closes"
+            moves = "rises" if value > usual else "falls"
             return f"The {panel.name} gate of unit {unit} {moves} {place}: {value:.2f}, else about {usual:.2f}."
         candidate = panel.bounds == (-1.0, 1.0)
         what = f"The candidate ({panel.name}) of unit {unit}" if candidate else f"{panel.name} of unit {unit}"

@@ -15,6 +15,7 @@ from lstmlab.analysis.architecture import (
 )
 from lstmlab.analysis.comparison import Comparison, baselines
 from lstmlab.analysis.hyperparameters import settings_table
+from lstmlab.baselines import SETTINGS
 from lstmlab.errors import InputError
 from lstmlab.metrics import SCORES, format_score
 from lstmlab.report import Section, Table, excerpt, number
@@ -177,6 +178,7 @@ def scores(run: Run) -> Section:
             if found.gain <= 0
             else "So this run alone does not show that the model is the better one."
         )
+    lines += [f"{one}." for name, one in SETTINGS.items() if any(key.startswith(name) for key in baselines(run))]
     lines += filter(None, [found.paired_words])
     last, best = told.get("test_last", {}).get(found.score), told["test"].get(found.score)
     if last is not None and best is not None and abs(last - best) > 1e-9:
@@ -190,6 +192,11 @@ def scores(run: Run) -> Section:
         lines.append(
             f"The interval is {how}: it covers the luck of which test {found.thing[1]} were drawn, not that of the "
             "seed, which only further runs with other seeds can show."
+        )
+    if told["test"].get("calibration_error") is not None:
+        lines.append(
+            "Calibration error: the mean distance between certainty and share of right answers, over 15 bins of "
+            "certainty (Guo et al. 2017)."
         )
     if found.score == "perplexity":
         lines.append(

@@ -33,7 +33,8 @@ def of_cell(cell: Cell) -> Figure:
     source = f" ({cell.source})" if cell.source else ""
     note = (
         f"{excerpt(source, 120).strip()} W, R and b are learned; σ is the sigmoid, ⊙ multiplies number by number. "
-        "Boxes are gates, ovals functions, circles operations; the thick line is the state that passes through."
+        "Boxes are gates and candidates, ovals functions, circles operations; the thick line is the state that "
+        "passes through."
     )
     width = round(min(max(pixels / _SHARE, _SMALLEST), _WIDEST), 2)
     return Figure("cell", f"The {name} cell and its equations.", drawn, note.strip(), width=width, equations=equations)

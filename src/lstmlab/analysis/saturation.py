@@ -5,17 +5,21 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from lstmlab.analysis.architecture import setting
 from lstmlab.analysis.internals import Subject, joined
 from lstmlab.analysis.steps import words
 from lstmlab.kernels.activations import Activation, activations
 from lstmlab.report import Table
 from lstmlab.report.text import Value
+from lstmlab.training.run import Run
 
 LOW, HIGH = 0.1, 0.9
 """A gate below the one is closed, above the other open; a candidate is at an end beyond ±HIGH."""
 MOSTLY, SELDOM, IDLE = 0.8, 0.02, 0.1
 """A gate is saturated from the first share at its ends on, and hardly ever at them below the second; where the middle
 90 % of its values lie as near as the third says, it is as good as a constant."""
+HARDLY = 0.05
+"""By less a gate's mean has hardly moved."""
 EXAMPLES, BUDGET = 64, 4e6
 FUNCTIONS = {"sigmoid": "σ", "relu": "ReLU", "": "none"}
 
@@ -29,6 +33,7 @@ class Use:
     high: float | None
     quantiles: tuple[float, float, float]
     """5 %, 50 %, 95 %."""
+    mean: float = np.nan
 
     @property
     def ends(self) -> float:
@@ -66,6 +71,8 @@ class Usage:
     """In what, such as 64 test examples."""
     step: str
     """What steps are called."""
+    start: float | None = None
+    """What the forget gate gives before training where its sum is its bias alone; None where no bias was set."""
 
     @classmethod
     def of(cls, subject: Subject) -> "Usage":
@@ -82,6 +89,7 @@ class Usage:
             len(shares),
             subject.counted(len(places)),
             words(subject.task)[1],
+            _start(subject.run),
         )
 
     @property
@@ -118,6 +126,29 @@ class Usage:
         )
 
     @property
+    def start_words(self) -> str:
+        """The forget gate beside where it began: what training made of it."""
+        found = next((one for one in self.uses if one.activation.gate == "forget"), None)
+        if self.start is None or found is None or np.isnan(found.mean):
+            return ""
+        moved = found.mean - self.start
+        change = "has hardly moved it" if abs(moved) < HARDLY else "has opened it" if moved > 0 else "has closed it"
+        first = _count(float(np.log(0.5) / np.log(self.start)))
+        return (
+            f"The forget gate is at {found.mean:.2f} on average; it began at about {self.start:.2f} (its bias alone), "
+            f"with which half of the memory is gone after {first} {self.step}: on average, training {change}."
+        )
+
+    @property
+    def measured_words(self) -> str:
+        """Which gates, where, and what "mostly" is."""
+        gates = [one.activation.gate for one in self.uses if one.activation.kind == "gate"]
+        if not gates:
+            return ""
+        mostly = ", “mostly” from the lowest 5 % to the highest 95 % quantile of a gate" * ("mostly" in self.claim)
+        return f"Gates: {', '.join(gates)}, all units at {self.steps:,} {self.step} of {self.where}{mostly}."
+
+    @property
     def table(self) -> Table:
         """A row for each gate."""
         rows: list[list[Value]] = [
@@ -143,9 +174,16 @@ class Usage:
 def _use(one: Activation, values: Float[np.ndarray, "T H"]) -> Use:
     low = {"gate": LOW, "candidate": -HIGH}.get(one.kind)
     least, middle, most = map(float, np.quantile(values, [0.05, 0.5, 0.95]))
+    mean = float(values.mean())
     if low is None:
-        return Use(one, None, None, (least, middle, most))
-    return Use(one, float((values < low).mean()), float((values > HIGH).mean()), (least, middle, most))
+        return Use(one, None, None, (least, middle, most), mean)
+    return Use(one, float((values < low).mean()), float((values > HIGH).mean()), (least, middle, most), mean)
+
+
+def _start(run: Run) -> float | None:
+    """σ(forget_bias), where the recipe sets one."""
+    bias = setting(run, "model.encoder.forget_bias")
+    return None if bias is None else float(1 / (1 + np.exp(-float(bias))))
 
 
 def _half_lives(shares: Float[np.ndarray, "T H"]) -> Float[np.ndarray, "H"] | None:
