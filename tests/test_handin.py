@@ -42,7 +42,11 @@ def test_everything_is_gathered(tmp_path: Path) -> None:
         assert (found.folder / picture).is_file()
     assert read_file(found.folder / "recipe.yaml")["about"]["author"] == "A. Student"
     assert "to the same numbers on the same machine" in page
-    assert "torch==2.13.0\n" in handin._requirements(run)  # no file of it without a notebook
+    needed = handin._requirements(run)
+    assert needed.startswith("# Python 3.11")
+    assert "\njupyter\n" in needed
+    assert "\nmatplotlib==" in needed
+    assert "torch==2.13.0\n" in needed  # no file of it without a notebook
     assert sorted(path.name for path in run.folder.rglob("*")) == before  # the run is not touched
 
 

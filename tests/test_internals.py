@@ -2,6 +2,7 @@
 
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -316,6 +317,20 @@ def use(gate: str, low: float, high: float, quantiles: tuple[float, float, float
 )  # fmt: skip
 def test_the_use_of_gates_in_words(uses: list[Use], told: str) -> None:
     assert told in Usage(uses, "c", None, 10, "some examples", "tokens").claim
+
+
+@pytest.mark.parametrize(
+    ("mean", "told"), [(0.72, "has hardly moved it"), (0.9, "has opened it"), (0.5, "has closed it")]
+)
+def test_the_forget_gate_is_told_beside_its_start(mean: float, told: str) -> None:
+    found = replace(use("forget", 0.0, 0.0, (0.3, 0.5, 0.9)), mean=mean)
+    usage = Usage([found], "c", None, 10, "some examples", "tokens", 1 / (1 + np.exp(-1)))
+    assert (
+        "began at about 0.73 (its bias alone), with which half of the memory is gone after 2.2 tokens"
+        in usage.start_words
+    )
+    assert usage.start_words.endswith(f"training {told}.")
+    assert replace(usage, start=None).start_words == ""
 
 
 def test_a_cell_without_gates_is_told_as_that() -> None:

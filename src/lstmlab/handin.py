@@ -7,6 +7,7 @@ import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -92,7 +93,7 @@ def _filled(run: Run, folder: Path, asked: Wishes, watch: Watch, size: Size) -> 
         how = _notebook(run, folder / "notebook.ipynb", asked, watch, size, clean)
         save(folder / "requirements.txt", _requirements(run).encode())
         files = {"README.md": files.pop("README.md"), "notebook.ipynb": how, **files}
-        files["requirements.txt"] = "what the notebook imports"
+        files["requirements.txt"] = "what the notebook needs, in the versions of the run"
     except InputError as error:
         left["notebook.ipynb"] = clean(str(error))
     watch.say("Writing the report")
@@ -120,8 +121,12 @@ def _start(run: Run, left: Mapping[str, str], how: str) -> Section:
         source = excerpt(str(told.get("address") or ""), 200)
         data = f"The data set {excerpt(told['name'], 60)} is fetched on first use{f' from {source}' if source else ''}."
         data = "The data are made by the program itself." if not source and not told.get("checksums") else data
-    again = f"{reproduce(run).claim} It needs lstmlab; training took {duration(run.metrics['train_seconds'])} here:"
-    evidence = f"{notebook}{code}\n\n{data}\n\n{again}\n\n```\nlstmlab train recipe.yaml\n```"
+    program = excerpt(f"lstmlab {run.environment.get('versions', {}).get('lstmlab', '')}", 40)
+    again = f"{reproduce(run).claim} It needs {program}, from its source folder; training took "
+    again += f"{duration(run.metrics['train_seconds'])} here:"
+    evidence = (
+        f"{notebook}{code}\n\n{data}\n\n{again}\n\n```\npip install PATH/TO/lstmlab\nlstmlab train recipe.yaml\n```"
+    )
     return Section("How to run it", "", evidence, generated=False)
 
 
@@ -129,7 +134,9 @@ def _requirements(run: Run) -> str:
     """What the notebook imports, in the versions of the run; a build's own mark (+cpu) is no release."""
     versions = run.environment.get("versions", {})
     lines = [f"{name}=={str(versions[name]).partition('+')[0]}" if name in versions else name for name in NEEDED]
-    return "\n".join([*lines, "matplotlib"]) + "\n"
+    python = run.environment.get("python")
+    told = [f"# Python {python}"] if python else []
+    return "\n".join([*told, *lines, f"matplotlib=={version('matplotlib')}", "jupyter"]) + "\n"
 
 
 def _notebook(run: Run, path: Path, asked: Wishes, watch: Watch, size: Size, clean: Callable[[str], str]) -> str:

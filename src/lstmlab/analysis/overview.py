@@ -101,9 +101,8 @@ def _source(told: Mapping[str, Any]) -> str:
         f"{excerpt(file, 60)} {excerpt(value, 13).rstrip('…')}" for file, value in told.get("checksums", {}).items()
     ]
     if sums:
-        found.append(
-            f"SHA-256 (beginning): {', '.join(sums[:4])}{f' and {len(sums) - 4} more' if len(sums) > 4 else ''}."
-        )
+        more = f" and {len(sums) - 4} more" if len(sums) > 4 else ""
+        found.append(f"SHA-256 of what was read (beginning): {', '.join(sums[:4])}{more}.")
     return " ".join(filter(None, found))
 
 
