@@ -1,10 +1,10 @@
-"""A small English-French set of the project's own: some 900 phrases made from a grammar written down here.
+"""A small English-French set of the project's own: some 2,500 phrases made from a grammar written down here.
 
 It is there so that translation can be tried at once, without a download, on a computer of any size: some 140 English
-and 230 French forms of words, sentences of three to twelve words, and all the trouble French makes: agreement (une
+and 200 French forms of words, sentences of three to twelve words, and all the trouble French makes: agreement (une
 petite clé verte), elision (j'ai, l'école, qu'elle), contraction (au marché, du parc), negation around the verb (ne …
 pas de), "il y a". Every word of the valid and test parts stands in training; every sentence of theirs is a new
-combination.
+combination. With a third as many pairs it hung on the seed whether attention was learned: BLEU from 41 to 90.
 """
 
 import hashlib
@@ -57,7 +57,7 @@ from lstmlab.data.datasets.grammar import (
     things,
 )
 
-HELD_OUT = 90
+HELD_OUT = 200
 """Pairs of the valid and of the test part each."""
 KNOWN = 3
 """How often every word of a held-out pair stands in training at least."""
@@ -85,15 +85,15 @@ def _clauses(each: int, verbs: Sequence[Verb], phrases: Sequence[Phrase], who: S
 def having() -> Iterator[Pair]:
     """I have a red dog. She is not buying an apple. Do you see my key?"""
     some = things(THINGS + FOOD + TEXTS, definite=False)
-    yield from _clauses(3, (HAVE, SEE, WANT), some)
-    yield from _clauses(2, (BUY, SEEK), some)
-    yield from _clauses(2, (SEE, SEEK, LIKE), things(THINGS, definite=True))
+    yield from _clauses(9, (HAVE, SEE, WANT), some)
+    yield from _clauses(6, (BUY, SEEK), some)
+    yield from _clauses(6, (SEE, SEEK, LIKE), things(THINGS, definite=True))
 
 
 def using() -> Iterator[Pair]:
     """He is eating the cake. We are reading a letter."""
-    yield from _clauses(3, (EAT,), things(FOOD, definite=False) + things(FOOD, definite=True))
-    yield from _clauses(3, (READ, WRITE), things(TEXTS, definite=False) + things(TEXTS, definite=True))
+    yield from _clauses(9, (EAT,), things(FOOD, definite=False) + things(FOOD, definite=True))
+    yield from _clauses(9, (READ, WRITE), things(TEXTS, definite=False) + things(TEXTS, definite=True))
 
 
 def going() -> Iterator[Pair]:
@@ -102,32 +102,32 @@ def going() -> Iterator[Pair]:
         Phrase(f"the {en} {when}".strip(), f"à {fr} {then}".strip())
         for (en, fr), (when, then) in product(PLACES.items(), [("", ""), *TIMES.items()])
     ]
-    yield from _clauses(6, (GO,), there)
-    yield from _clauses(3, (COME,), [Phrase(f"the {en}", f"de {fr}") for en, fr in PLACES.items()])
-    yield from _clauses(3, (BE,), [Phrase(f"at the {en}", f"à {fr}") for en, fr in PLACES.items()])
+    yield from _clauses(18, (GO,), there)
+    yield from _clauses(9, (COME,), [Phrase(f"the {en}", f"de {fr}") for en, fr in PLACES.items()])
+    yield from _clauses(9, (BE,), [Phrase(f"at the {en}", f"à {fr}") for en, fr in PLACES.items()])
 
 
 def being() -> Iterator[Pair]:
     """She is happy. They are not tired. I am hungry. Are you cold? My brother is ten years old."""
     for who in SUBJECTS:
         moods = [Phrase(en, fr[2 if who.person > 2 else int(who.feminine)]) for en, fr in MOODS.items()]
-        yield from _clauses(6, (BE,), moods, who)
-    yield from _clauses(3, (FEEL,), [Phrase(en, fr) for en, fr in FEELINGS.items()])
-    yield from _clauses(2, (FEEL,), [Phrase(f"{en} years old", f"{fr} ans") for en, fr in AGES.items()])
+        yield from _clauses(18, (BE,), moods, who)
+    yield from _clauses(9, (FEEL,), [Phrase(en, fr) for en, fr in FEELINGS.items()])
+    yield from _clauses(6, (FEEL,), [Phrase(f"{en} years old", f"{fr} ans") for en, fr in AGES.items()])
 
 
 def wishing() -> Iterator[Pair]:
     """I want to sleep. We must work. They do not like to dance."""
     deeds = [Phrase(f"to {en}", fr) for en, fr in DEEDS.items()]
-    yield from _clauses(3, (LIKE,), deeds[:-2])  # nobody likes to buy a car
-    yield from _clauses(3, (WANT,), deeds)
-    yield from _clauses(3, (MUST,), [Phrase(en, fr) for en, fr in DEEDS.items()])
+    yield from _clauses(9, (LIKE,), deeds[:-2])  # nobody likes to buy a car
+    yield from _clauses(9, (WANT,), deeds)
+    yield from _clauses(9, (MUST,), [Phrase(en, fr) for en, fr in DEEDS.items()])
 
 
 def living() -> Iterator[Pair]:
     """My sister lives in Paris. Do you speak Spanish?"""
-    yield from _clauses(3, (LIVE,), [Phrase(f"in {en}", f"à {fr}") for en, fr in CITIES.items()])
-    yield from _clauses(2, (SPEAK,), [Phrase(en, fr) for en, fr in LANGUAGES.items()])
+    yield from _clauses(9, (LIVE,), [Phrase(f"in {en}", f"à {fr}") for en, fr in CITIES.items()])
+    yield from _clauses(6, (SPEAK,), [Phrase(en, fr) for en, fr in LANGUAGES.items()])
 
 
 def finding() -> Iterator[Pair]:
@@ -142,7 +142,7 @@ def finding() -> Iterator[Pair]:
             if what.indefinite:
                 bare = what.en.partition(" ")[2]
                 found.append(sentence(f"there is no {bare} {spot}", f"il ne y a pas {what.denied()} {place}"))
-        yield from sorted(found, key=lambda pair: _draw(pair[0]))[:10]
+        yield from sorted(found, key=lambda pair: _draw(pair[0]))[:30]
     for noun in THINGS + FOOD + TEXTS:
         for en, singular, several in (("the", ("le", "la"), "les"), ("my", ("mon", "ma"), "mes")):
             yield sentence(f"where is {en} {noun.en}", f"où est {singular[noun.feminine]} {noun.fr}", "?")
@@ -195,5 +195,5 @@ def read(paths: Mapping[str, Path]) -> tuple[Frames, tuple[str, ...]]:
     frames = {
         part: frame([(f"{part}/{at}", *pair) for at, pair in enumerate(found, 1)]) for part, found in parts().items()
     }
-    step = f"Held-out sentences are new combinations: every word of theirs stands in training {KNOWN} times or more."
-    return frames, (step,)
+    words_known = f"every word of theirs (cut at apostrophes) stands in training {KNOWN} times or more"
+    return frames, (f"Held-out sentences are new combinations: {words_known}.",)

@@ -123,7 +123,7 @@ TRANSLATIONS = {
     for entry in (
         NamedSet(
             "phrases",
-            "Some 900 short English phrases with their French, made from a small grammar of this project's own.",
+            "Some 2,500 short English phrases with their French, made from a small grammar of this project's own.",
             "translation",
             Files("phrases", ((),), licence="none needed: written for this project and part of it"),
             phrases.read,
