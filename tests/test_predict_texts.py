@@ -272,7 +272,7 @@ def test_pairs_are_scored(shell: Shell, run: str) -> None:
     assert "1 pair of 3 with an empty side left out." in outcome.err
     shell.write("odd.csv", "a,b\nx,y\n")
     assert 'Call them "source" and "target"' in shell.refuses("evaluate", run, "--input", "odd.csv")
-    assert "(90 examples)" in shell.done("evaluate", run)
+    assert "(200 examples)" in shell.done("evaluate", run)
 
 
 # ---- From Python ----------------------------------------------------------------------------------------------------

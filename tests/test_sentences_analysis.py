@@ -253,7 +253,7 @@ def test_every_advice_is_a_setting_that_exists(tmp_path: Path, made: Any) -> Non
     changes = {"model": {"context": "state"}, "decoding": {"method": "greedy"}}
     for number, run in enumerate((made(tmp_path / "a"), made(tmp_path / "b", changes=changes))):
         advice = next(one.evidence for one in document(run).sections if one.title == ADVICE)
-        points = advice.partition("What to try next")[2].splitlines()[1:]
+        points = [line for line in advice.partition("What to try next")[2].splitlines() if line.startswith("- ")]
         typed = [word.rstrip(".") for point in points for word in point.split() if "=" in word]
         assert typed, number
         override(run.recipe, parse_overrides(typed), [path for path, _ in fields(recipe_class(run.recipe["task"]))])
