@@ -13,12 +13,12 @@ demo: $(STAMP) ## set up, train a forecaster and a translator and say where thei
 	@$(BIN)/lstmlab train sine
 	@$(BIN)/lstmlab train translate-demo
 
-check: $(STAMP) ## style, imports and the fast tests: two minutes
+check: $(STAMP) ## style, imports and the fast tests: less than a minute
 	$(BIN)/ruff check
 	$(BIN)/lint-imports --no-logo
 	$(TEST) -m "not slow"
 
-test: $(STAMP) ## everything that is checked: 17 minutes on two cores
+test: $(STAMP) ## everything that is checked: eight to nine minutes on two cores
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
