@@ -14,7 +14,13 @@ shapes.install("lstmlab")
 
 # On a busy machine, seconds on the clock say nothing about a test.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+settings.register_profile("quick", settings.get_profile("patient"), max_examples=20)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """`make check` draws fewer examples than `make test`."""
+    settings.load_profile("quick" if config.getoption("markexpr") == "not slow" else "patient")
+
 
 GOOD = "wonderful great superb charming delightful moving brilliant funny".split()
 BAD = "awful dull terrible boring clumsy tedious lifeless stupid".split()
